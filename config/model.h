@@ -70,6 +70,11 @@ struct LocalReplies {
   LocalReplyFormat format = LocalReplyFormat::Text;
 };
 
+// The names of warnings that `outrigger check` keeps to itself.
+struct Check {
+  std::vector<std::string> ignore;
+};
+
 // --- Routes ---------------------------------------------------------------------------------
 
 struct HeaderMatch {
@@ -308,6 +313,7 @@ struct Config {
   Shutdown shutdown;
   Overload overload;
   LocalReplies local_replies;
+  Check check;
   std::vector<Listener> listeners;
   std::vector<Upstream> upstreams;  // in the file's order; names are unique
   // Paths ("listeners[0].routes[1].name") whose value came from ${…}: shown as *** in /config.

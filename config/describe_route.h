@@ -1,0 +1,234 @@
+// The keys of a listener and its routes. What each struct is for stands in model.h.
+#pragma once
+
+#include "config/special_kinds.h"
+
+namespace outrigger::config {
+
+template <class V>
+void describe(V& v, HeaderMatch& m) {
+  using enum HeaderMatch::Kind;
+  v.block("route.match.header",
+          "One condition on a header: exactly one of value, prefix, regex, "
+          "present.");
+  v.required("name", m.name, Text{kHeaderName}, "The header, compared without case.");
+  v.key("value", m, HeaderAs{Value}, "The whole value.");
+  v.key("prefix", m, HeaderAs{Prefix}, "How the value begins.");
+  v.key("regex", m, HeaderAs{Regex}, "An RE2 expression for the value.");
+  v.key("present", m, HeaderAs{Present}, "true: there with any value; false: not there.");
+}
+
+template <class V>
+void describe(V& v, Match& m) {
+  using enum Match::PathKind;
+  v.block("route.match",
+          "Which requests the route takes; absent: all. The most specific route "
+          "wins, whatever the order: host, exact path, longest prefix, regex, "
+          "method, headers.");
+  v.key("hosts", m.hosts, List<Text>{{kHostMatch}},
+        "Hosts, or *.suffix for all below it; empty: any. Ports are ignored.");
+  v.key("path", m, PathAs{Exact}, "Exactly this path.");
+  v.key("path_prefix", m, PathAs{Prefix},
+        "This path and what lies below, on whole segments: /a takes /a and /a/b, not /ab.");
+  v.key("path_regex", m, PathAs{Regex}, "An RE2 expression for the path.");
+  v.key("methods", m.methods, List<Text>{{kMethod}}, "Methods; empty: any.");
+  v.key("headers", m.headers, List<Block<HeaderMatch>>{}, "Conditions that must all hold.");
+  v.unsupported("query", {"[]"});
+}
+
+template <class V>
+void describe(V& v, Respond& r) {
+  v.block("route.respond", "A fixed answer, given without asking anyone.");
+  v.key("status", r.status, Whole{200, 599}, "Its status.");
+  v.key("body", r.body, Text{kText}, "Its body.");
+  v.key("headers", r.headers, HeaderMap{}, "Its headers, in this order.");
+}
+
+template <class V>
+void describe(V& v, RouteTimeouts& t) {
+  v.block("route.timeouts", "How long an exchange may take.");
+  v.key("request", t.request, Off<Time>{},
+        "From the last byte of the request to the last of the response, all tries and waits "
+        "included; then 504.");
+  v.key("per_try", t.per_try, Off<Time>{},
+        "From the start of a try, its connect included, to the head of its response.");
+  v.key("idle", t.idle, Off<Time>{}, "No byte moved in either direction.");
+  v.key("tunnel_idle", t.tunnel_idle, Off<Time>{{.max = std::chrono::hours{24 * 30}}},
+        "The same for upgraded connections and event streams, which the other three then leave "
+        "alone.");
+}
+
+template <class V>
+void describe(V& v, RouteLimits& l) {
+  v.block("route.limits", "The route's bulkhead and the largest body it takes.");
+  v.key("max_requests", l.max_requests, Off<Whole>{{1, 1'000'000}},
+        "Requests on their way at once; beyond: 503 `overflow`.");
+  v.key("max_body_bytes", l.max_body_bytes, Off<Size>{{0, 1ULL << 40}},
+        "The largest request body; beyond: 413.");
+}
+
+template <class V>
+void describe(V& v, Backoff& b) {
+  v.block("route.retry.backoff",
+          "The wait before retry n: random in [0, min(max, base * 2^(n-1))].");
+  v.key("base", b.base, Time{.min = Duration{0}}, "The bound of the first wait.");
+  v.key("max", b.max, Time{.min = Duration{0}}, "The bound of every wait.");
+}
+
+template <class V>
+void describe(V& v, Retry& r) {
+  v.block("route.retry",
+          "Tries beyond the first. A block that is absent means max_retries 1 and retry_on without "
+          "gateway-error; one that is present starts from the defaults below. All retries are paid "
+          "out of the upstream's retry_budget.");
+  v.key("max_retries", r.max_retries, Whole{0, 10}, "Tries beyond the first.");
+  v.key("retry_on", r.retry_on, RetryOnList{},
+        "What deserves another try; `default` stands for the default list, so as to extend it.");
+  v.key("methods", r.methods, List<Text>{{kMethod}},
+        "Methods that may be tried again after the request may have been processed.");
+  v.key("idempotency_key_header", r.idempotency_key_header, Off<Text>{{kHeaderName}},
+        "A request that carries it may be tried again whatever its method.");
+  v.key("backoff", r.backoff, Block<Backoff>{}, "The wait before a retry.");
+  v.key("respect_retry_after", r.respect_retry_after, Off<Time>{},
+        "A Retry-After up to this replaces the backoff; a longer one ends the retries.");
+  v.key("max_body_bytes", r.max_body_bytes, Size{0, 64 << 20},
+        "How much of a request body is kept for another try.");
+  v.key("other_endpoint", r.other_endpoint, Flag{}, "Prefer an endpoint not tried yet.");
+  v.key("nested", r.nested, Word<NestedRetries>{},
+        "`suppress`: a request that is itself a retry of the proxy before is not retried again.");
+}
+
+template <class V>
+void describe(V& v, ConsecutiveFailures& c) {
+  v.block("circuit_breaker.consecutive_failures", "Failures in a row.");
+  v.key("count", c.count, Whole{1, 1'000'000}, "This many in a row open it.");
+  v.key("always", c.always, Flag{}, "Also while the window holds min_requests outcomes or more.");
+}
+
+template <class V>
+void describe(V& v, SlowCall& s) {
+  v.block("circuit_breaker.slow_call", "Slow answers as a reason to open.");
+  v.key("over", s.over, Time{}, "A response head that takes longer is slow.");
+  v.key("rate_percent", s.rate_percent, kPercent, "At or above this share of slow ones: open.");
+}
+
+template <class V>
+void describe(V& v, CircuitBreaker& c) {
+  v.block("circuit_breaker",
+          "Stops asking what keeps failing. Of a route: counts exchanges; of an upstream: tries.");
+  v.key("window", c.window, Time{.min = std::chrono::milliseconds{10}},
+        "The sliding window, in ten buckets.");
+  v.key("min_requests", c.min_requests, Whole{1, 1'000'000},
+        "Fewer outcomes in the window never open it by rate.");
+  v.key("failure_rate_percent", c.failure_rate_percent, kPercent,
+        "At or above this share of failures: open.");
+  v.key("consecutive_failures", c.consecutive_failures,
+        Off<Short<ConsecutiveFailures, Whole, std::uint32_t>>{
+            {&ConsecutiveFailures::count, {1, 1'000'000}}},
+        "This many failures in a row: open, while the window holds fewer than min_requests "
+        "outcomes.");
+  v.key("slow_call", c.slow_call, Switch<SlowCall>{}, "Slow answers as a reason to open.");
+  v.key("failures", c.failures, List<Word<BreakerFailure>>{},
+        "What counts as a failure; all other responses are successes.");
+  v.key("open_for", c.open_for, Time{},
+        "How long it stays open; doubled for each half-open period that fails.");
+  v.key("max_open_for", c.max_open_for, Time{}, "Where the doubling ends.");
+  v.key("half_open_requests", c.half_open_requests, Whole{1, 1000},
+        "Probes at once while half-open; so many successes close it.");
+  v.key("mode", c.mode, Word<PolicyMode>{}, "`observe` counts and reports, but lets all through.");
+}
+
+// What `defaults.route` may hold, and what means nothing beside `respond`.
+template <class V>
+void describe_policies(V& v, Route& r) {
+  v.key("timeouts", r.timeouts, Block<RouteTimeouts>{}, "How long an exchange may take.");
+  v.key("limits", r.limits, Block<RouteLimits>{}, "Requests at once, and body size.");
+  v.key("retry", r.retry, Switch<Retry>{}, "Tries beyond the first.",
+        "max_retries 1, without gateway-error");
+  v.key("circuit_breaker", r.circuit_breaker, Switch<CircuitBreaker>{},
+        "Stops asking what keeps failing.");
+  v.unsupported("hedge", {"off"});
+  v.unsupported("fallback", {"off"});
+  v.unsupported("adaptive_concurrency", {"off"});
+  v.unsupported("fault", {"off"});
+  v.unsupported("rate_limit", {"off"});
+  v.unsupported("mirror", {"off"});
+  v.unsupported("rewrite", {"off"});
+  v.unsupported("request_headers", {"off"});
+  v.unsupported("response_headers", {"off"});
+  v.unsupported("criticality", {"normal"});
+  v.unsupported("slo", {"off"});
+  v.unsupported("spool", {"off"});
+}
+
+template <class V>
+void describe(V& v, RouteDefaults& d) {
+  v.block("defaults.route", "What every route with an upstream starts from.");
+  describe_policies(v, d.route);
+}
+
+template <class V>
+void describe(V& v, Route& r) {
+  v.block("route",
+          "Requests that match, and what becomes of them: exactly one of `upstream` and "
+          "`respond`.");
+  v.key("name", r.name, Text{kName},
+        "Unique in the file; required where a listener has more than one route.",
+        "the listener's name");
+  v.key("match", r.match, Block<Match>{}, "Which requests it takes.", "all requests");
+  v.key("upstream", r.upstream, Maybe<Text>{{kName}}, "The upstream that answers.");
+  v.key("respond", r.respond, Switch<Respond>{}, "A fixed answer instead.");
+  v.unsupported("split");
+  v.unsupported("redirect", {"off"});
+  describe_policies(v, r);
+}
+
+template <class V>
+void describe(V& v, ListenerLimits& l) {
+  v.block("listener.limits", "What a caller may use.");
+  v.key("max_connections", l.max_connections, Whole{1, 1'000'000}, "Connections at once.");
+  v.key("max_head_bytes", l.max_head_bytes, Size{128, 16 << 20},
+        "The request line and all headers; beyond: 431.");
+  v.key("max_headers", l.max_headers, Whole{1, 10'000}, "Header fields; beyond: 431.");
+  v.key("max_uri_bytes", l.max_uri_bytes, Size{16, 16 << 20}, "The request target; beyond: 414.");
+  v.key("max_body_bytes", l.max_body_bytes, Off<Size>{{0, 1ULL << 40}},
+        "The largest request body; beyond: 413.");
+  v.key("max_requests_per_connection", l.max_requests_per_connection, Off<Whole>{{1, 1'000'000}},
+        "Then the connection is closed.");
+}
+
+template <class V>
+void describe(V& v, ListenerTimeouts& t) {
+  v.block("listener.timeouts", "How long a caller may take.");
+  v.key("head", t.head, Time{}, "From the first byte to the complete head; then 408.");
+  v.key("keepalive", t.keepalive, Time{}, "Idle between requests; then closed silently.");
+  v.key("read", t.read, Time{}, "No byte while a request body is expected; then 408.");
+  v.key("write", t.write, Time{}, "The caller takes nothing; then the exchange is aborted.");
+}
+
+template <class V>
+void describe(V& v, Listener& l) {
+  v.block("listener", "Where callers connect.");
+  v.key("name", l.name, Text{kName}, "Unique in the file.", "`listener-N`, from 0");
+  v.required("address", l.address, Text{kBindAddress},
+             "Where it listens; port 0 is any free port.");
+  v.key("direction", l.direction, Word<Direction>{},
+        "`inbound`: stands before the own service; `outbound`: before others. Must be given unless "
+        "the address is loopback or a Unix socket.",
+        "`outbound` on loopback and Unix sockets");
+  v.key("limits", l.limits, Block<ListenerLimits>{}, "What a caller may use.");
+  v.key("timeouts", l.timeouts, Block<ListenerTimeouts>{}, "How long a caller may take.");
+  v.key("forwarded", l.forwarded, Word<Forwarded>{}, "What becomes of the X-Forwarded-* headers.",
+        "`append` inbound, `pass` outbound");
+  v.key("path_dots", l.path_dots, Word<PathDots>{}, "`reject` refuses dot segments with 400.",
+        "`reject` inbound, `allow` outbound");
+  v.key("via", l.via, Flag{}, "Adds a Via header.");
+  v.key("upgrades", l.upgrades, List<Text>{{kUpgrade}},
+        "Protocols that may be upgraded to; other requests go on without their Upgrade.");
+  v.required("routes", l.routes, Routes{}, "What becomes of the requests.");
+  v.unsupported("deadline_headers", {"[]"});
+  v.unsupported("protocol", {"http1", "http"});
+  v.unsupported("tls", {"off"});
+}
+
+}  // namespace outrigger::config

@@ -1,0 +1,144 @@
+#include "config/quantity.h"
+
+#include <array>
+#include <charconv>
+#include <cmath>
+
+namespace outrigger::config {
+namespace {
+
+using std::chrono::nanoseconds;
+using namespace std::chrono_literals;
+
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+
+std::size_t count_digits(std::string_view text) {
+  std::size_t n = 0;
+  while (n < text.size() && is_digit(text[n])) ++n;
+  return n;
+}
+
+// The length of the decimal number that the text begins with; 0: none.
+std::size_t number_length(std::string_view text) {
+  const std::size_t whole = count_digits(text);
+  if (whole == 0 || whole == text.size() || text[whole] != '.') return whole;
+  const std::size_t fraction = count_digits(text.substr(whole + 1));
+  return fraction == 0 ? whole : whole + 1 + fraction;
+}
+
+bool has_leading_zero(std::string_view number) {
+  return number.size() > 1 && number[0] == '0' && is_digit(number[1]);
+}
+
+constexpr const char* kLeadingZero = "a leading zero is not allowed";
+
+struct Unit {
+  std::string_view name;
+  std::uint64_t worth;
+};
+
+constexpr std::array kTimeUnits = {
+    Unit{"ms", 1'000'000},        Unit{"s", 1'000'000'000},      Unit{"m", 60'000'000'000},
+    Unit{"h", 3'600'000'000'000}, Unit{"d", 86'400'000'000'000},
+};
+constexpr std::array kSizeUnits = {Unit{"KiB", 1ULL << 10}, Unit{"MiB", 1ULL << 20},
+                                   Unit{"GiB", 1ULL << 30}};
+
+template <std::size_t N>
+std::uint64_t worth_of(std::string_view name, const std::array<Unit, N>& units) {
+  for (const Unit& unit : units) {
+    if (unit.name == name) return unit.worth;
+  }
+  return 0;
+}
+
+long double number_of(std::string_view text) {
+  long double value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
+
+// Days and hours only where they read better than minutes: 90s, 300s, 10m, 1h, 30d.
+struct Step {
+  nanoseconds unit;
+  nanoseconds from;
+  const char* name;
+};
+constexpr std::array<Step, 4> kSteps = {Step{24h, 48h, "d"}, Step{1h, 1h, "h"},
+                                        Step{1min, 10min, "m"}, Step{1s, 1s, "s"}};
+
+}  // namespace
+
+Result<std::uint64_t, Hint> parse_whole(std::string_view text) {
+  if (text.empty() || count_digits(text) != text.size()) return Hint{};
+  if (has_leading_zero(text)) return Hint{kLeadingZero};
+  std::uint64_t value = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (parsed.ec != std::errc{}) return Hint{"the number is too large"};
+  return value;
+}
+
+Result<double, Hint> parse_decimal(std::string_view text) {
+  if (text.empty() || number_length(text) != text.size()) return Hint{};
+  if (has_leading_zero(text)) return Hint{kLeadingZero};
+  double value = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (parsed.ec != std::errc{}) return Hint{"the number is out of range"};
+  return value;
+}
+
+Result<nanoseconds, Hint> parse_duration(std::string_view text) {
+  if (text == "0") return nanoseconds{0};
+  const std::size_t length = number_length(text);
+  if (length == 0) return Hint{};
+  if (has_leading_zero(text)) return Hint{kLeadingZero};
+  if (length == text.size()) return Hint{"a number needs a unit: ms, s, m, h or d"};
+  const std::uint64_t worth = worth_of(text.substr(length), kTimeUnits);
+  if (worth == 0) return Hint{"the units are ms, s, m, h and d"};
+  const long double value = number_of(text.substr(0, length)) * static_cast<long double>(worth);
+  if (value > static_cast<long double>(kMaxDuration.count())) return Hint{"that is too long"};
+  return nanoseconds{std::llround(value)};
+}
+
+Result<std::uint64_t, Hint> parse_size(std::string_view text) {
+  const std::size_t length = number_length(text);
+  if (length == text.size()) return parse_whole(text);
+  if (length == 0) return Hint{};
+  if (has_leading_zero(text)) return Hint{kLeadingZero};
+  const std::uint64_t worth = worth_of(text.substr(length), kSizeUnits);
+  if (worth == 0) return Hint{"the units are KiB, MiB and GiB; none means bytes"};
+  const long double value = number_of(text.substr(0, length)) * static_cast<long double>(worth);
+  if (value > 9.0e18L) return Hint{"the number is too large"};
+  if (value != std::floor(value)) return Hint{"that is not a whole number of bytes"};
+  return static_cast<std::uint64_t>(value);
+}
+
+std::string duration_text(nanoseconds duration) {
+  if (duration == 0ns) return "0";
+  for (const Step& step : kSteps) {
+    if (duration >= step.from && duration % step.unit == 0ns) {
+      return std::to_string(duration / step.unit) + step.name;
+    }
+  }
+  return decimal_text(static_cast<double>(duration.count()) / 1e6) + "ms";
+}
+
+std::string size_text(std::uint64_t bytes) {
+  if (bytes == 0) return "0";
+  for (std::size_t i = kSizeUnits.size(); i-- > 0;) {
+    const Unit& unit = kSizeUnits[i];
+    if (bytes % unit.worth == 0) return std::to_string(bytes / unit.worth) + std::string{unit.name};
+  }
+  return std::to_string(bytes);
+}
+
+std::string decimal_text(double number) {
+  std::array<char, 64> text;
+  const auto end =
+      std::to_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
+  return {text.data(), end.ptr};
+}
+
+}  // namespace outrigger::config

@@ -1,0 +1,426 @@
+#include "proxy/daemon.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <fstream>
+#include <random>
+
+#include "config/load.h"
+#include "config/render.h"
+#include "proxy/admin/pages.h"
+#include "proxy/base/log.h"
+#include "proxy/metrics/catalogue.h"
+
+namespace outrigger {
+namespace {
+
+constexpr Duration kTick = std::chrono::seconds(1);
+constexpr Duration kDrainTick = std::chrono::milliseconds(20);
+constexpr std::uint32_t kDescriptorsNotForCallers = 64;
+
+double unix_now() {
+  const auto since_epoch = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration<double>(since_epoch).count();
+}
+
+std::uint64_t random_seed() {
+  std::random_device device;
+  return (std::uint64_t{device()} << 32) | device();
+}
+
+std::vector<exchange::LabelledCount> over_limits(const downstream::ListenerCounters& counters) {
+  return {{"max_connections", counters.over_max_connections.load(std::memory_order_relaxed)},
+          {"overload.max_connections", counters.over_overload.load(std::memory_order_relaxed)}};
+}
+
+metrics::Catalogue catalogue_of(const config::Config& config) {
+  metrics::Catalogue catalogue;
+  for (const auto& upstream : config.upstreams) catalogue.upstreams.push_back(upstream.name);
+  for (const auto& listener : config.listeners) {
+    catalogue.listeners.push_back(listener.name);
+    for (const auto& route : listener.routes) {
+      catalogue.routes.push_back({listener.name, route.name, route.upstream.value_or("")});
+    }
+  }
+  return catalogue;
+}
+
+}  // namespace
+
+Daemon::Daemon()
+    : seed_(random_seed()), tick_timer_(loop_, *this), drain_timer_(loop_, *this) {}
+
+Daemon::~Daemon() {
+  // The worker first: its clusters and listeners refer to what stands here.
+  if (worker_) worker_->stop();
+}
+
+// --- start ---------------------------------------------------------------------------------------
+
+std::optional<int> Daemon::start(const std::string& config_file) {
+  config_file_ = config_file;
+  auto loaded = config::load_file(config_file, config::process_environment());
+  if (!loaded) {
+    std::fputs(config::to_text(config_file, loaded.error()).c_str(), stderr);
+    return 2;
+  }
+  const config::Log& log = loaded.value().log;
+  log::configure(static_cast<log::Level>(log.level), static_cast<log::Format>(log.format));
+  raise_descriptor_limit();
+  collector_ = std::make_unique<metrics::Collector>(
+      std::vector<const metrics::ExchangeMeter*>{&meter_}, [this] { return live(); });
+  worker_ = std::make_unique<Worker>(seed_ + 1, connections_);
+  Prepared prepared = prepare(std::move(loaded.value()));
+  if (!prepared.errors.empty()) {
+    for (const std::string& error : prepared.errors) log::error("{}", error);
+    return 1;
+  }
+  come_into_force(std::move(prepared));
+  if (const auto error = start_admin()) {
+    log::error("{}", *error);
+    return 1;
+  }
+  worker_->start();
+  watch_signals();
+  tick_timer_.arm(loop_.now());
+  for (const BoundListener& listener : listeners_) log::info("listening on {}", listener.address);
+  if (admin_) log::info("admin on {}", admin_->address());
+  return std::nullopt;
+}
+
+void Daemon::raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+// Checks and binds all that is new; touches nothing that runs.
+Daemon::Prepared Daemon::prepare(config::Config loaded) const {
+  Prepared prepared;
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
+    const auto descriptors = std::max<std::uint64_t>(limit.rlim_cur, kDescriptorsNotForCallers + 2);
+    const auto bearable =
+        static_cast<std::uint32_t>(std::min<std::uint64_t>((descriptors - kDescriptorsNotForCallers) / 2, UINT32_MAX));
+    if (bearable < loaded.overload.max_connections) {
+      log::info("overload.max_connections is {} for want of file descriptors", bearable);
+      loaded.overload.max_connections = bearable;
+    }
+  }
+  for (std::size_t i = 0; i < loaded.listeners.size(); ++i) {
+    const config::Listener& listener = loaded.listeners[i];
+    const std::string key = listener_key(listener);
+    const auto known = std::ranges::find(listeners_, key, &BoundListener::key);
+    if (known != listeners_.end()) {
+      prepared.listeners.push_back(*known);
+      continue;
+    }
+    const auto address = net::Address::parse(listener.address);
+    auto socket = address ? net::BoundSocket::bind(address.value())
+                          : Result<net::BoundSocket, std::string>(address.error());
+    if (!socket) {
+      prepared.errors.push_back("listener " + listener.name + ": " + socket.error());
+      continue;
+    }
+    prepared.listeners.push_back({key, socket.value().address().to_string(),
+                                  std::make_shared<downstream::ListenerCounters>()});
+    prepared.new_listeners.push_back({i, std::move(socket.value())});
+  }
+  prepared.config = std::make_shared<const config::Config>(std::move(loaded));
+  return prepared;
+}
+
+void Daemon::come_into_force(Prepared prepared) {
+  const auto before = config_;
+  const auto& config = prepared.config;
+  Assignment assignment{.config = config};
+  {
+    const std::lock_guard lock(live_mutex_);
+    config_ = config;
+    listeners_ = prepared.listeners;
+    std::map<std::string, std::shared_ptr<upstream::ClusterState>> upstreams;
+    for (const config::Upstream& upstream : config->upstreams) {
+      auto& state = upstreams_[upstream.name];
+      if (state) {
+        state->configure(upstream, loop_.now());
+      } else {
+        state = std::make_shared<upstream::ClusterState>(upstream, ++seed_);
+      }
+      upstreams[upstream.name] = state;
+      assignment.upstreams.push_back(state);
+    }
+    upstreams_ = std::move(upstreams);
+    std::map<std::string, std::shared_ptr<exchange::RouteState>> routes;
+    assignment.snapshot = exchange::compile(config, [&](const config::Route& route) {
+      auto& state = routes_[route.name];
+      if (state) {
+        state->configure(route);
+      } else {
+        state = std::make_shared<exchange::RouteState>(route, ++seed_);
+      }
+      return routes[route.name] = state;
+    });
+    routes_ = std::move(routes);
+  }
+  connections_.max = config->overload.max_connections;
+  for (const BoundListener& listener : listeners_) assignment.counters.push_back(listener.counters);
+  assignment.new_listeners = std::move(prepared.new_listeners);
+  assignment.observer = meter_.observer_for(catalogue_of(*config));
+  start_discovery(before ? *before : config::Config{});
+  worker_->assign(std::move(assignment));
+}
+
+// Upstreams whose endpoints are as before keep their resolution.
+void Daemon::start_discovery(const config::Config& before) {
+  std::map<std::string, std::unique_ptr<upstream::Discovery>> discoveries;
+  for (const config::Upstream& upstream : config_->upstreams) {
+    const auto same = std::ranges::find_if(before.upstreams, [&](const config::Upstream& old) {
+      return old.name == upstream.name &&
+             std::ranges::equal(old.endpoints, upstream.endpoints, [](const auto& a, const auto& b) {
+               return a.address == b.address && a.weight == b.weight;
+             });
+    });
+    auto& running = discoveries_[upstream.name];
+    discoveries[upstream.name] =
+        same != before.upstreams.end() && running
+            ? std::move(running)
+            : std::make_unique<upstream::Discovery>(loop_, upstreams_[upstream.name], upstream,
+                                                    ++seed_);
+  }
+  discoveries_ = std::move(discoveries);
+}
+
+std::optional<std::string> Daemon::start_admin() {
+  admin::Control& control = *this;
+  const auto serve = [this, &control](const std::string& text, admin::Rules rules,
+                            admin::Server::Serves serves, std::unique_ptr<admin::Server>& server)
+      -> std::optional<std::string> {
+    const auto address = net::Address::parse(text);
+    if (!address) return "admin " + text + ": " + address.error();
+    auto socket = net::BoundSocket::bind(address.value());
+    if (!socket) return "admin " + text + ": " + socket.error();
+    server = std::make_unique<admin::Server>(loop_, std::move(socket.value()), std::move(rules),
+                                             control, serves);
+    return std::nullopt;
+  };
+  if (config_->admin) {
+    std::optional<std::string> token;
+    if (config_->admin->token_file) {
+      std::ifstream file(*config_->admin->token_file);
+      if (!file || !std::getline(file, token.emplace()) || token->empty()) {
+        return "admin.token_file " + *config_->admin->token_file + ": no token can be read from it";
+      }
+    }
+    admin::Rules rules(token, config_->admin->hosts);
+    if (auto error = serve(config_->admin->address, std::move(rules),
+                           admin::Server::Serves::Everything, admin_)) {
+      return error;
+    }
+  }
+  if (!config_->metrics.address) return std::nullopt;
+  return serve(*config_->metrics.address, admin::Rules::metrics_only(),
+               admin::Server::Serves::MetricsOnly, metrics_server_);
+}
+
+// --- signals and time -----------------------------------------------------------------------------
+
+void Daemon::watch_signals() {
+  const auto watch = [this](int signum, std::function<void()> then) {
+    signals_.push_back(std::make_unique<net::Signal>(loop_, signum, std::move(then)));
+  };
+  watch(SIGTERM, [this] { on_stop_signal(); });
+  watch(SIGINT, [this] { on_stop_signal(); });
+  watch(SIGHUP, [this] {
+    std::string report;
+    reload(report);
+  });
+  watch(SIGUSR1, [] { log::info("SIGUSR1: there is no log file to reopen"); });
+  watch(SIGUSR2, [] { log::warn("SIGUSR2: handing over sockets is not supported by this version"); });
+}
+
+int Daemon::run() {
+  loop_.run();
+  worker_->stop();
+  return exit_status_;
+}
+
+void Daemon::stop() {
+  loop_.post([this] { drain(); });
+}
+
+void Daemon::on_stop_signal() {
+  if (stopping_) {
+    log::warn("second signal: exiting at once");
+    exit_status_ = 1;
+    return loop_.stop();
+  }
+  stopping_ = true;
+  drain();
+}
+
+void Daemon::on_timer(net::Timer& timer) {
+  if (&timer == &tick_timer_) return tick();
+  advance_drain();
+}
+
+void Daemon::tick() {
+  const auto now = loop_.now();
+  worker_->measure_lag();
+  for (const auto& upstream : config_->upstreams) {
+    if (upstream.outlier_detection) upstreams_[upstream.name]->sweep_if_due(now);
+  }
+  tick_timer_.arm(now + kTick);
+}
+
+// --- shutdown --------------------------------------------------------------------------------------
+
+void Daemon::drain() {
+  if (drain_ && drain_->draining()) return;
+  const bool has_inbound = std::ranges::any_of(config_->listeners, [](const auto& listener) {
+    return listener.direction == config::Direction::Inbound;
+  });
+  log::info("draining");
+  drain_.emplace(config_->shutdown, has_inbound);
+  drain_->begin(loop_.now());
+  if (has_inbound) worker_->set_closing_keep_alive(config::Direction::Inbound, true);
+  advance_drain();
+}
+
+bool Daemon::cancel_drain() {
+  if (!drain_) return true;
+  if (!drain_->cancel()) return false;
+  worker_->set_closing_keep_alive(config::Direction::Inbound, false);
+  drain_timer_.disarm();
+  stopping_ = false;
+  return true;
+}
+
+void Daemon::quit() {
+  exit_status_ = 0;
+  // After the answer has gone out.
+  drain_.emplace(config::Shutdown{.delay = {}, .drain_timeout = {},
+                                  .outbound = config::OutboundDrain::Immediate}, false);
+  drain_->begin(loop_.now());
+  drain_timer_.arm(loop_.now() + kDrainTick);
+}
+
+Drain::Facts Daemon::drain_facts() const {
+  Drain::Facts facts;
+  for (std::size_t i = 0; i < listeners_.size(); ++i) {
+    const auto& counters = *listeners_[i].counters;
+    const auto busy = counters.requests.load(std::memory_order_relaxed);
+    if (config_->listeners[i].direction == config::Direction::Inbound) {
+      facts.inbound_busy += busy;
+    } else {
+      facts.outbound_busy += busy;
+      facts.outbound_open += counters.connections.load(std::memory_order_relaxed);
+    }
+  }
+  return facts;
+}
+
+void Daemon::advance_drain() {
+  const auto before = drain_->phase();
+  const auto now_in = drain_->step(drain_facts(), loop_.now());
+  if (now_in != before && before <= Drain::Phase::Delay) {
+    worker_->stop_accepting(config::Direction::Inbound);
+  }
+  if (now_in != before && now_in >= Drain::Phase::Outbound && before < Drain::Phase::Outbound) {
+    worker_->stop_accepting(config::Direction::Outbound);
+  }
+  if (now_in == Drain::Phase::Done) {
+    log::info("drained");
+    return loop_.stop();
+  }
+  drain_timer_.arm(loop_.now() + kDrainTick);
+}
+
+// --- admin::Control --------------------------------------------------------------------------------
+
+bool Daemon::alive_and_ready() {
+  if (drain_ && drain_->draining()) return false;
+  const auto resolved = [](const auto& each) { return each.second->first_round_done(); };
+  if (!std::ranges::all_of(discoveries_, resolved)) return false;
+  return std::ranges::all_of(config_->ready.upstreams, [this](const std::string& name) {
+    const auto state = upstreams_.find(name);
+    return state != upstreams_.end() && state->second->usable(loop_.now());
+  });
+}
+
+std::string Daemon::config_json() { return config::to_json(*config_); }
+std::string Daemon::routes_json() { return admin::routes_json(*config_, live()); }
+std::string Daemon::upstreams_json() { return admin::upstreams_json(live()); }
+
+bool Daemon::reload(std::string& report) {
+  const auto refuse = [this, &report](std::string why) {
+    report = std::move(why);
+    ++reloads_failed_;
+    last_reload_successful_ = false;
+    log::error("reload refused, the running configuration stays:\n{}", report);
+    return false;
+  };
+  if (drain_ && drain_->draining()) return refuse("draining: nothing is reloaded any more");
+  auto loaded = config::load_file(config_file_, config::process_environment());
+  if (!loaded) return refuse(config::to_text(config_file_, loaded.error()));
+  Prepared prepared = prepare(std::move(loaded.value()));
+  if (!prepared.errors.empty()) {
+    std::string all;
+    for (const std::string& error : prepared.errors) all += error + "\n";
+    return refuse(all);
+  }
+  const config::Log& log = prepared.config->log;
+  log::configure(static_cast<log::Level>(log.level), static_cast<log::Format>(log.format));
+  come_into_force(std::move(prepared));
+  ++reloads_succeeded_;
+  last_reload_successful_ = true;
+  last_reload_success_ = unix_now();
+  report = "reloaded";
+  log::info("configuration reloaded");
+  return true;
+}
+
+exchange::LiveState Daemon::live() const {
+  const std::lock_guard lock(live_mutex_);
+  timespec clock{};
+  clock_gettime(CLOCK_MONOTONIC, &clock);
+  const TimePoint now{std::chrono::seconds(clock.tv_sec) + Duration(clock.tv_nsec)};
+  exchange::LiveState live;
+  for (std::size_t i = 0; i < listeners_.size(); ++i) {
+    const auto& counters = *listeners_[i].counters;
+    live.listeners.push_back(
+        {.name = config_->listeners[i].name,
+         .address = listeners_[i].address,
+         .connections = counters.connections.load(std::memory_order_relaxed),
+         .bytes_in = counters.bytes_in.load(std::memory_order_relaxed),
+         .bytes_out = counters.bytes_out.load(std::memory_order_relaxed),
+         .overflows = over_limits(counters),
+         .timeouts = {{"head", counters.head_timeouts.load(std::memory_order_relaxed)},
+                      {"keepalive", counters.keepalive_timeouts.load(std::memory_order_relaxed)}}});
+    for (const config::Route& route : config_->listeners[i].routes) {
+      exchange::RouteLive& made = live.routes.emplace_back(routes_.at(route.name)->live(now));
+      made.name = route.name;
+      made.listener = config_->listeners[i].name;
+    }
+  }
+  for (const auto& upstream : config_->upstreams) {
+    live.upstreams.push_back(upstreams_.at(upstream.name)->live(now));
+    live.upstreams.back().resolves_names = std::ranges::any_of(
+        upstream.endpoints, [](const config::Endpoint& endpoint) {
+          const auto address = net::Address::parse(endpoint.address);
+          return address && address.value().kind() == net::Address::Kind::Host;
+        });
+  }
+  live.event_loop_lag_seconds = worker_ ? worker_->lag_seconds() : 0;
+  live.draining = drain_ && drain_->draining();
+  live.reloads_succeeded = reloads_succeeded_;
+  live.reloads_failed = reloads_failed_;
+  live.last_reload_successful = last_reload_successful_;
+  live.last_reload_success_timestamp = last_reload_success_;
+  return live;
+}
+
+}  // namespace outrigger

@@ -1,0 +1,110 @@
+// The one place that wires everything: configuration, shared state, worker, control loop, admin.
+//
+// The control loop runs on the caller's thread and does what is not a request: resolution,
+// sweeps, admin, signals, reload, the order of a shutdown. Requests run on the worker's thread.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/model.h"
+#include "proxy/admin/server.h"
+#include "proxy/drain.h"
+#include "proxy/exchange/live_state.h"
+#include "proxy/exchange/scope.h"
+#include "proxy/metrics/collector.h"
+#include "proxy/metrics/exchange_meter.h"
+#include "proxy/net/loop.h"
+#include "proxy/net/signal.h"
+#include "proxy/net/timer.h"
+#include "proxy/upstream/cluster_state.h"
+#include "proxy/upstream/discovery.h"
+#include "proxy/worker.h"
+
+namespace outrigger {
+
+class Daemon final : private net::TimerEvents, private admin::Control {
+ public:
+  Daemon();
+  ~Daemon() override;
+
+  // Loads, binds and starts. Empty when fine, else 1 or 2 as an exit status; why has been said on
+  // stderr.
+  std::optional<int> start(const std::string& config_file);
+  // Until the end; the exit status.
+  int run();
+  // From any thread: what SIGTERM does.
+  void stop();
+  const config::Config& config() const { return *config_; }
+  // From any thread, after start().
+  exchange::LiveState live() const;
+  std::string metrics_page() { return metrics::metrics_page(*collector_); }
+  std::string admin_address() const { return admin_ ? admin_->address() : ""; }
+
+ private:
+  struct BoundListener {
+    std::string key;
+    std::string address;
+    std::shared_ptr<downstream::ListenerCounters> counters;
+  };
+  // All that a configuration needs before it can come into force, or the reasons why it cannot.
+  struct Prepared {
+    std::shared_ptr<const config::Config> config;
+    std::vector<Assignment::NewListener> new_listeners;
+    std::vector<BoundListener> listeners;
+    std::vector<std::string> errors;
+  };
+
+  Prepared prepare(config::Config loaded) const;
+  void come_into_force(Prepared prepared);
+  void start_discovery(const config::Config& before);
+  void raise_descriptor_limit();
+  std::optional<std::string> start_admin();
+  void watch_signals();
+
+  void on_timer(net::Timer& timer) override;
+  void tick();
+  void on_stop_signal();
+  void advance_drain();
+  Drain::Facts drain_facts() const;
+
+  // admin::Control
+  bool alive_and_ready() override;
+  std::string config_json() override;
+  std::string routes_json() override;
+  std::string upstreams_json() override;
+  std::string metrics_text() override { return metrics_page(); }
+  bool reload(std::string& report) override;
+  void drain() override;
+  bool cancel_drain() override;
+  void quit() override;
+
+  std::string config_file_;
+  net::Loop loop_;
+  std::uint64_t seed_;
+  std::shared_ptr<const config::Config> config_;
+  downstream::ConnectionTotal connections_;
+  mutable std::mutex live_mutex_;  // of what live() reads: the maps below, not what they point to
+  std::map<std::string, std::shared_ptr<upstream::ClusterState>> upstreams_;
+  std::map<std::string, std::shared_ptr<exchange::RouteState>> routes_;
+  std::vector<BoundListener> listeners_;
+  std::map<std::string, std::unique_ptr<upstream::Discovery>> discoveries_;
+  metrics::ExchangeMeter meter_;
+  std::unique_ptr<metrics::Collector> collector_;
+  std::unique_ptr<Worker> worker_;
+  std::unique_ptr<admin::Server> admin_;
+  std::unique_ptr<admin::Server> metrics_server_;
+  std::vector<std::unique_ptr<net::Signal>> signals_;
+  net::Timer tick_timer_;
+  net::Timer drain_timer_;
+  std::optional<Drain> drain_;
+  std::uint64_t reloads_succeeded_ = 0, reloads_failed_ = 0;
+  bool last_reload_successful_ = true;
+  double last_reload_success_ = 0;
+  bool stopping_ = false;
+  int exit_status_ = 0;
+};
+
+}  // namespace outrigger

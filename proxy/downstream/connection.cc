@@ -1,0 +1,426 @@
+#include "proxy/downstream/connection.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "proxy/base/check.h"
+#include "proxy/downstream/listener.h"
+#include "proxy/http/date.h"
+#include "proxy/http/parser.h"
+#include "proxy/http/writer.h"
+
+namespace outrigger::downstream {
+namespace {
+
+using exchange::FailureKind;
+using exchange::TimeoutKind;
+using http::Framing;
+
+FailureKind failure_of(http::HeadError error) {
+  switch (error) {
+    case http::HeadError::None: return FailureKind::None;
+    case http::HeadError::Malformed: return FailureKind::BadRequest;
+    case http::HeadError::HeadTooLarge: return FailureKind::HeadTooLarge;
+    case http::HeadError::UriTooLong: return FailureKind::UriTooLong;
+    case http::HeadError::NotImplemented: return FailureKind::NotImplemented;
+    case http::HeadError::ExpectationFailed: return FailureKind::ExpectationFailed;
+    case http::HeadError::VersionNotSupported: return FailureKind::VersionNotSupported;
+  }
+  return FailureKind::BadRequest;
+}
+
+}  // namespace
+
+Connection::Connection(Listener& listener, std::unique_ptr<net::Stream> stream, bool refuse)
+    : listener_(listener),
+      stream_(std::move(stream)),
+      exchange_timer_(listener.loop(), *this),
+      phase_timer_(listener.loop(), *this),
+      write_timer_(listener.loop(), *this),
+      refuse_(refuse) {}
+
+Connection::~Connection() = default;
+
+void Connection::start() {
+  stream_->set_events(this);
+  stream_->start_reading();
+  set_clock(Clock::FirstByte, listener_.settings().timeouts.head);
+}
+
+// --- bytes in ----------------------------------------------------------------------------------
+
+void Connection::on_read(std::string_view bytes) {
+  listener_.counters().bytes_in.fetch_add(bytes.size(), std::memory_order_relaxed);
+  consume(bytes);
+  if (request_ && request_->exchange.active()) request_->exchange.on_read_done();
+}
+
+void Connection::consume(std::string_view in) {
+  while (!in.empty() && !closing_) {
+    if (!request_) {
+      if (!read_head(in)) return;
+    } else if (request_->exchange.active() && request_->exchange.tunnelled()) {
+      return request_->exchange.on_body(in);
+    } else if (!request_->body_done) {
+      if (!read_body(in)) return;
+    } else {
+      return keep_for_later(in);
+    }
+  }
+}
+
+// False when more bytes are needed.
+bool Connection::read_head(std::string_view& in) {
+  using Kind = http::HeadScanner::Outcome::Kind;
+  const std::size_t before = partial_.size();
+  if (before > 0) partial_.append(in);
+  const std::string_view bytes = before > 0 ? std::string_view(partial_) : in;
+  const auto outcome = scanner_.scan(bytes, listener_.settings().limits.max_head_bytes);
+  switch (outcome.kind) {
+    case Kind::NeedMore:
+      if (before == 0) partial_.assign(in);
+      if (clock_ != Clock::Head) set_clock(Clock::Head, listener_.settings().timeouts.head);
+      return false;
+    case Kind::Error:
+      refuse(failure_of(outcome.error));
+      return false;
+    case Kind::Complete:
+      in.remove_prefix(outcome.length - before);
+      begin(bytes.substr(0, outcome.length));
+      return true;
+  }
+  return false;
+}
+
+void Connection::take_request() {
+  request_ = listener_.requests().acquire();
+  listener_.counters().requests.fetch_add(1, std::memory_order_relaxed);
+}
+
+void Connection::drop_request() {
+  if (!request_) return;
+  listener_.requests().release(std::move(request_));
+  listener_.counters().requests.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void Connection::begin(std::string_view block) {
+  take_request();
+  auto& exchange = request_->exchange;
+  exchange.head_block().assign(block);
+  scanner_.reset();
+  partial_.clear();
+  ++requests_;
+  clock_ = Clock::None;
+  phase_timer_.disarm();
+
+  const auto& limits = listener_.settings().limits;
+  head().clear();
+  const auto error = http::parse_request(exchange.head_block(),
+                                         {.max_head_bytes = limits.max_head_bytes,
+                                          .max_headers = limits.max_headers,
+                                          .max_uri_bytes = limits.max_uri_bytes},
+                                         head());
+  if (error != http::HeadError::None) {
+    request_->close = true;
+    return exchange.refuse(listener_.scope(), listener_.routes(), *this, failure_of(error));
+  }
+  request_->body.start(head().framing, head().content_length);
+  request_->body_done = head().framing == Framing::None;
+  if (!request_->body_done) set_clock(Clock::Body, listener_.settings().timeouts.read);
+  if (refuse_) {
+    request_->close = true;
+    return exchange.refuse(listener_.scope(), listener_.routes(), *this, FailureKind::Draining);
+  }
+  exchange.begin(listener_.scope(), listener_.routes(), *this);
+}
+
+// A head that cannot be understood: answered once, then the connection ends.
+void Connection::refuse(FailureKind kind) {
+  take_request();
+  request_->close = true;
+  request_->exchange.head_block().clear();
+  head().clear();
+  partial_.clear();
+  request_->exchange.refuse(listener_.scope(), listener_.routes(), *this, kind);
+}
+
+// False when more bytes are needed.
+bool Connection::read_body(std::string_view& in) {
+  auto& exchange = request_->exchange;
+  std::string_view data;
+  switch (request_->body.next(in, data)) {
+    case http::BodyReader::Event::Data:
+      if (exchange.active()) {
+        exchange.on_body(data);
+      } else if ((request_->dropped += data.size()) > kMaxDropped) {
+        request_->close = true;
+        close_after_flush();
+      }
+      return true;
+    case http::BodyReader::Event::NeedMore:
+      set_clock(Clock::Body, listener_.settings().timeouts.read);
+      return false;
+    case http::BodyReader::Event::Done:
+      request_->body_done = true;
+      clock_ = Clock::None;
+      phase_timer_.disarm();
+      if (exchange.active()) {
+        exchange.on_request_end(request_->body.trailers());
+      } else if (!Task::scheduled()) {
+        listener_.scope().scheduler->soon(*this);
+      }
+      return true;
+    case http::BodyReader::Event::Error:
+      request_->close = true;
+      if (exchange.active()) {
+        exchange.on_bad_body();
+      } else {
+        close_after_flush();
+      }
+      return false;
+  }
+  return false;
+}
+
+void Connection::keep_for_later(std::string_view in) {
+  partial_.append(in);
+  if (partial_.size() < kMaxPending || pending_full_) return;
+  pending_full_ = true;
+  stream_->stop_reading();
+}
+
+void Connection::on_eof() {
+  if (request_ && request_->exchange.active()) request_->exchange.on_caller_gone();
+  if (request_ && request_->over && request_->complete) return close_after_flush();
+  die();
+}
+
+void Connection::on_error(int) {
+  if (request_ && request_->exchange.active()) request_->exchange.on_caller_gone();
+  die();
+}
+
+void Connection::on_writable() {
+  congested_ = false;
+  if (request_ && request_->exchange.active()) request_->exchange.on_caller_writable();
+}
+
+// --- the exchange's caller -----------------------------------------------------------------------
+
+void Connection::wake_at(TimePoint at) {
+  if (at == kNever) {
+    exchange_timer_.disarm();
+  } else {
+    exchange_timer_.arm(at);
+  }
+}
+
+// Whether the rest of the request stands in the way of another one on this connection.
+bool Connection::must_close() const {
+  const auto& request = *request_;
+  if (request.close || refuse_ || listener_.closing_keep_alive()) return true;
+  auto& exchange = request_->exchange;
+  if (!exchange.request().keep_alive) return true;
+  const auto& most = listener_.settings().limits.max_requests_per_connection;
+  if (most && requests_ >= *most) return true;
+  if (request.body_done) return false;
+  if (exchange.request().expect_continue && !request.continue_sent) return true;
+  return exchange.request().framing == Framing::Chunked ||
+         request.body.remaining() > kMaxDropped;
+}
+
+void Connection::send_informational(const http::ResponseHead& informational) {
+  request_->continue_sent = request_->continue_sent || informational.status == 100;
+  http::write_informational(request_->out.text(), informational);
+  flush();
+}
+
+void Connection::send_head(const http::ResponseHead& response) {
+  Request& request = *request_;
+  const bool http10 = head().minor_version == 0;
+  const bool tunnel = response.status == 101;
+  request.response_framing = tunnel ? Framing::UntilClose : response.framing;
+  const bool unknown_length =
+      response.framing == Framing::Chunked || response.framing == Framing::UntilClose;
+  if (!tunnel && unknown_length) {
+    request.response_framing = http10 ? Framing::UntilClose : Framing::Chunked;
+  }
+  const bool until_close = !tunnel && request.response_framing == Framing::UntilClose;
+  request.close = !tunnel && (until_close || must_close());
+  http::write_response_head(request.out.text(), response,
+                            {.request_id = request.exchange.request_id(),
+                             .close = request.close,
+                             .keep_alive_10 = http10 && !request.close && !tunnel,
+                             .chunked = request.response_framing == Framing::Chunked,
+                             .via = listener_.settings().via});
+  // Bytes that came after the request that asked for the upgrade belong to the tunnel.
+  if (tunnel && !partial_.empty()) listener_.scope().scheduler->soon(*this);
+}
+
+void Connection::send_body(std::string_view bytes) {
+  if (bytes.empty()) return;
+  auto& out = request_->out;
+  if (out.full()) flush();
+  const bool chunked = request_->response_framing == Framing::Chunked;
+  if (chunked) http::write_chunk_size(out.text(), bytes.size());
+  out.add(bytes);
+  if (chunked) out.text().append("\r\n");
+}
+
+void Connection::send_end(const http::Headers* trailers) {
+  if (request_->response_framing == Framing::Chunked) {
+    http::write_last_chunk(request_->out.text(), trailers);
+  }
+  flush();
+}
+
+bool Connection::flush() {
+  auto& out = request_->out;
+  if (out.empty()) return !congested_;
+  const auto before = stream_->bytes_taken() + stream_->queued();
+  congested_ = !stream_->write(out.pieces());
+  out.clear();
+  listener_.counters().bytes_out.fetch_add(stream_->bytes_taken() + stream_->queued() - before,
+                                           std::memory_order_relaxed);
+  watch_writes();
+  return !congested_;
+}
+
+void Connection::pause_body() {
+  body_paused_ = true;
+  stream_->stop_reading();
+  if (clock_ == Clock::Body) {  // the wait is ours, not the caller's
+    clock_ = Clock::None;
+    phase_timer_.disarm();
+  }
+}
+
+void Connection::resume_body() {
+  body_paused_ = false;
+  stream_->start_reading();
+  if (body_unread()) set_clock(Clock::Body, listener_.settings().timeouts.read);
+}
+
+void Connection::on_exchange_over(bool complete) {
+  request_->over = true;
+  request_->complete = complete;
+  if (!Task::scheduled()) listener_.scope().scheduler->soon(*this);
+}
+
+// --- between requests ------------------------------------------------------------------------------
+
+// Runs when the exchange that ended is off the stack.
+void Connection::run() {
+  if (closing_) return die();
+  if (request_ && !request_->over) {  // a tunnel was entered: what waited belongs to it
+    const std::string waiting = std::exchange(partial_, {});
+    request_->exchange.on_body(waiting);
+    return request_->exchange.on_read_done();
+  }
+  if (!request_) return;
+  if (!request_->complete) {
+    // Broken off. A length or a chunk that does not end shows it; the end of the connection alone
+    // would look like a whole response, so that one is reset.
+    if (request_->response_framing == Framing::UntilClose && !request_->exchange.tunnelled()) {
+      stream_->reset();
+    }
+    return close_after_flush();
+  }
+  if (request_->close || request_->exchange.tunnelled()) return close_after_flush();
+  if (!request_->body_done) return resume_body();  // the rest is read and dropped
+  next_request();
+}
+
+void Connection::next_request() {
+  drop_request();
+  if (listener_.closing_keep_alive() && partial_.empty()) return close_after_flush();
+  if (body_paused_ || pending_full_) {
+    body_paused_ = pending_full_ = false;
+    stream_->start_reading();
+  }
+  set_clock(Clock::KeepAlive, listener_.settings().timeouts.keepalive);
+  if (partial_.empty()) return;
+  const std::string waiting = std::exchange(partial_, {});
+  consume(waiting);
+  if (request_ && request_->exchange.active()) request_->exchange.on_read_done();
+}
+
+void Connection::close_if_idle() {
+  if (!request_ && partial_.empty() && !refuse_) close_after_flush();
+}
+
+void Connection::close_after_flush() {
+  stream_->close_when_drained(kLinger);
+  die();
+}
+
+void Connection::abandon() {
+  if (request_ && request_->exchange.active()) request_->exchange.on_caller_gone();
+  die();
+}
+
+// Nothing of this connection runs any more; its memory goes at the end of the turn.
+void Connection::die() {
+  if (closing_) return;
+  closing_ = true;
+  Task::unlink();
+  exchange_timer_.disarm();
+  phase_timer_.disarm();
+  write_timer_.disarm();
+  stream_->set_events(nullptr);
+  stream_.reset();
+  drop_request();
+  listener_.remove(*this);
+}
+
+// --- clocks ------------------------------------------------------------------------------------------
+
+void Connection::set_clock(Clock clock, Duration after) {
+  clock_ = clock;
+  phase_timer_.arm(saturating_add(listener_.loop().now(), after));
+}
+
+// `write`: the caller takes nothing. Looked at once per period, while something is queued.
+void Connection::watch_writes() {
+  if (stream_->queued() == 0 || write_timer_.armed()) return;
+  taken_at_write_check_ = stream_->bytes_taken();
+  write_timer_.arm(saturating_add(listener_.loop().now(), listener_.settings().timeouts.write));
+}
+
+void Connection::on_timer(net::Timer& timer) {
+  if (&timer == &exchange_timer_) {
+    if (request_ && request_->exchange.active()) request_->exchange.on_time();
+    return;
+  }
+  if (&timer == &phase_timer_) return on_phase_time();
+  if (stream_->queued() == 0) return;
+  if (stream_->bytes_taken() != taken_at_write_check_) return watch_writes();
+  if (request_ && request_->exchange.active()) {
+    request_->exchange.on_caller_stalled(TimeoutKind::Write);
+  }
+  stream_->reset();
+  die();
+}
+
+void Connection::on_phase_time() {
+  switch (std::exchange(clock_, Clock::None)) {
+    case Clock::None: return;
+    case Clock::FirstByte: return close_after_flush();
+    case Clock::Head:
+      listener_.counters().head_timeouts.fetch_add(1, std::memory_order_relaxed);
+      return refuse(FailureKind::HeadTimeout);
+    case Clock::KeepAlive:
+      listener_.counters().keepalive_timeouts.fetch_add(1, std::memory_order_relaxed);
+      return close_after_flush();
+    case Clock::Body:
+      if (!request_) return;
+      request_->close = true;
+      if (request_->exchange.active()) {
+        request_->exchange.on_caller_stalled(TimeoutKind::Read);
+      } else {
+        close_after_flush();
+      }
+  }
+}
+
+}  // namespace outrigger::downstream

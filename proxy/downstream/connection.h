@@ -1,0 +1,111 @@
+// One caller's connection: HTTP/1.1 requests in, in order, one exchange at a time.
+//
+// It parses and writes and keeps the listener's clocks; what a request comes to is the exchange's
+// business. Bytes that arrive while an exchange is under way (pipelining) wait in a bounded
+// buffer, and the reads stop when it is full.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "proxy/downstream/request.h"
+#include "proxy/exchange/ports.h"
+#include "proxy/http/head_scanner.h"
+#include "proxy/net/deferred.h"
+#include "proxy/net/stream.h"
+#include "proxy/net/timer.h"
+
+namespace outrigger::downstream {
+
+class Listener;
+
+class Connection final : public net::Retirable,
+                         private exchange::Caller,
+                         private exchange::Task,
+                         private net::StreamEvents,
+                         private net::TimerEvents {
+ public:
+  // Pipelined bytes kept while an exchange is under way.
+  static constexpr std::size_t kMaxPending = 64 * 1024;
+  // Rest of a request body that is read and dropped so that the connection can be kept.
+  static constexpr std::uint64_t kMaxDropped = 64 * 1024;
+  static constexpr Duration kLinger = std::chrono::seconds(1);
+
+  // `refuse`: accepted while the listener closes; its request is answered `draining`.
+  Connection(Listener& listener, std::unique_ptr<net::Stream> stream, bool refuse);
+  ~Connection() override;
+
+  void start();
+  void close_if_idle();
+  void abandon();  // closes whatever is under way, now
+  bool busy() const { return request_ != nullptr; }
+
+  Connection* previous = nullptr;  // the listener's list
+  Connection* next = nullptr;
+
+ private:
+  // What the phase timer stands for. Read and write deadlines may stand together.
+  enum class Clock : std::uint8_t { None, FirstByte, Head, KeepAlive, Body };
+
+  // --- bytes in -----------------------------------------------------------------------------
+  void on_read(std::string_view bytes) override;
+  void on_eof() override;
+  void on_error(int uv_error) override;
+  void on_writable() override;
+  void consume(std::string_view in);
+  bool read_head(std::string_view& in);
+  void take_request();
+  void drop_request();
+  void begin(std::string_view block);
+  void refuse(exchange::FailureKind kind);
+  bool read_body(std::string_view& in);
+  void keep_for_later(std::string_view in);
+
+  // --- the exchange's caller ------------------------------------------------------------------
+  void wake_at(TimePoint at) override;
+  void send_informational(const http::ResponseHead& head) override;
+  void send_head(const http::ResponseHead& head) override;
+  void send_body(std::string_view bytes) override;
+  void send_end(const http::Headers* trailers) override;
+  void send_local(const exchange::LocalReply& reply) override;
+  bool flush() override;
+  void pause_body() override;
+  void resume_body() override;
+  void on_exchange_over(bool complete) override;
+  std::string_view address() const override { return stream_->peer_ip(); }
+
+  // --- between requests -------------------------------------------------------------------------
+  void run() override;  // after an exchange is over
+  void next_request();
+  bool must_close() const;
+  void close_after_flush();
+  void die();
+
+  // --- clocks ------------------------------------------------------------------------------------
+  void on_timer(net::Timer& timer) override;
+  void on_phase_time();
+  void set_clock(Clock clock, Duration after);
+  void watch_writes();
+
+  bool body_unread() const { return request_ && !request_->body_done; }
+  http::RequestHead& head() { return request_->exchange.request(); }
+
+  Listener& listener_;
+  std::unique_ptr<net::Stream> stream_;
+  std::unique_ptr<Request> request_;  // while one is under way
+  net::Timer exchange_timer_;
+  net::Timer phase_timer_;
+  net::Timer write_timer_;
+  http::HeadScanner scanner_;
+  std::string partial_;  // a head that has not come whole, or bytes for the next request
+  std::uint64_t taken_at_write_check_ = 0;
+  std::uint32_t requests_ = 0;
+  Clock clock_ = Clock::None;
+  bool congested_ = false;
+  bool body_paused_ = false;
+  bool pending_full_ = false;
+  bool refuse_ = false;
+  bool closing_ = false;
+};
+
+}  // namespace outrigger::downstream

@@ -1,0 +1,101 @@
+#include "proxy/downstream/listener.h"
+
+#include "proxy/base/log.h"
+#include "proxy/exchange/failure.h"
+#include "proxy/http/writer.h"
+
+namespace outrigger::downstream {
+namespace {
+
+constexpr Duration kLinger = std::chrono::seconds(1);
+constexpr Duration kComplainEvery = std::chrono::seconds(10);
+
+}  // namespace
+
+Listener::Listener(net::Loop& loop, net::BoundSocket socket, RequestPool& requests,
+                   ConnectionTotal& total, std::shared_ptr<ListenerCounters> counters)
+    : loop_(loop),
+      requests_(requests),
+      total_(total),
+      counters_(std::move(counters)),
+      socket_(loop, std::move(socket), *this) {}
+
+Listener::~Listener() { close_all(); }
+
+void Listener::use(exchange::Scope& scope, const exchange::ListenerRoutes& routes) {
+  scope_ = &scope;
+  routes_ = &routes;
+}
+
+void Listener::set_closing_keep_alive(bool on) { closing_keep_alive_ = on; }
+
+void Listener::on_accept(std::unique_ptr<net::Stream> stream) {
+  if (refuse_over_limit(*stream)) return;
+  auto* connection = new Connection(*this, std::move(stream), draining_);
+  connection->previous = nullptr;
+  connection->next = first_;
+  if (first_) first_->previous = connection;
+  first_ = connection;
+  ++open_;
+  total_.open.fetch_add(1, std::memory_order_relaxed);
+  counters_->connections.store(open_, std::memory_order_relaxed);
+  connection->start();
+}
+
+// Answered without reading anything, so that a flood costs little.
+bool Listener::refuse_over_limit(net::Stream& stream) {
+  const bool own = open_ >= settings().limits.max_connections;
+  const bool all = total_.open.load(std::memory_order_relaxed) >= total_.max.load();
+  if (!own && !all) return false;
+  (own ? counters_->over_max_connections : counters_->over_overload)
+      .fetch_add(1, std::memory_order_relaxed);
+  const auto& answer = exchange::answer_for(exchange::FailureKind::Overflow);
+  http::OutBuffer out;
+  http::write_local_response(
+      out, {.status = answer.status,
+            .proxy_status = "outrigger; error=connection_limit_reached; details=\"overflow\"",
+            .body = answer.body,
+            .content_type = "text/plain",
+            .retry_after_s = 1,
+            .close = true});
+  stream.write(out.view());
+  stream.close_when_drained(kLinger);
+  return true;
+}
+
+void Listener::on_accept_error(int uv_error) {
+  const auto now = loop_.now();
+  if (now - last_accept_complaint_ < kComplainEvery) return;
+  last_accept_complaint_ = now;
+  log::error("listener {}: cannot accept connections (error {}): out of file descriptors?",
+             settings().name, uv_error);
+}
+
+void Listener::stop_accepting() {
+  draining_ = true;
+  socket_.accept_all_then_close();
+  for (Connection* each = first_; each;) {
+    Connection* next = each->next;
+    each->close_if_idle();
+    each = next;
+  }
+}
+
+void Listener::close_all() {
+  while (first_) first_->abandon();
+}
+
+void Listener::remove(Connection& connection) {
+  if (connection.previous) {
+    connection.previous->next = connection.next;
+  } else {
+    first_ = connection.next;
+  }
+  if (connection.next) connection.next->previous = connection.previous;
+  --open_;
+  total_.open.fetch_sub(1, std::memory_order_relaxed);
+  counters_->connections.store(open_, std::memory_order_relaxed);
+  loop_.retire(std::unique_ptr<net::Retirable>(&connection));
+}
+
+}  // namespace outrigger::downstream

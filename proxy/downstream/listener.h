@@ -1,0 +1,84 @@
+// One configured listener on one worker: its socket, its connections, its bounds.
+//
+// It stands as long as its name and address are configured, over reloads; a reload only gives it
+// a new Scope, which requests that begin from then on use.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "proxy/downstream/connection.h"
+#include "proxy/downstream/request.h"
+#include "proxy/exchange/scope.h"
+#include "proxy/net/listener.h"
+#include "proxy/net/loop.h"
+
+namespace outrigger::downstream {
+
+// Counted on the worker, read at a scrape.
+struct ListenerCounters {
+  std::atomic<std::uint32_t> connections{0};
+  std::atomic<std::uint32_t> requests{0};  // under way
+  std::atomic<std::uint64_t> bytes_in{0}, bytes_out{0};
+  std::atomic<std::uint64_t> over_max_connections{0};  // limits.max_connections
+  std::atomic<std::uint64_t> over_overload{0};         // overload.max_connections
+  std::atomic<std::uint64_t> head_timeouts{0}, keepalive_timeouts{0};
+};
+
+// Connections of all listeners, against overload.max_connections.
+struct ConnectionTotal {
+  std::atomic<std::uint32_t> open{0};
+  std::atomic<std::uint32_t> max{UINT32_MAX};
+};
+
+class Listener final : private net::ListenerEvents {
+ public:
+  // `counters` may be read by others and outlive it.
+  Listener(net::Loop& loop, net::BoundSocket socket, RequestPool& requests, ConnectionTotal& total,
+           std::shared_ptr<ListenerCounters> counters);
+  ~Listener() override;
+
+  void use(exchange::Scope& scope, const exchange::ListenerRoutes& routes);
+  void start() { socket_.start(); }
+  // Answers on kept-alive connections say `Connection: close` from now on.
+  void set_closing_keep_alive(bool on);
+  // Takes what waits in the backlog (answered `draining`), then closes the socket; connections
+  // without a request are closed, the others end with their exchange.
+  void stop_accepting();
+  void close_all();
+  bool accepting() const { return socket_.open(); }
+  std::uint32_t open_connections() const { return open_; }
+  const std::string& address() const { return socket_.address(); }
+
+  // For its connections.
+  net::Loop& loop() { return loop_; }
+  RequestPool& requests() { return requests_; }
+  exchange::Scope& scope() { return *scope_; }
+  const exchange::ListenerRoutes& routes() const { return *routes_; }
+  const config::Listener& settings() const { return *routes_->config; }
+  ListenerCounters& counters() { return *counters_; }
+  bool closing_keep_alive() const { return closing_keep_alive_; }
+  void remove(Connection& connection);
+
+ private:
+  void on_accept(std::unique_ptr<net::Stream> stream) override;
+  void on_accept_error(int uv_error) override;
+  bool refuse_over_limit(net::Stream& stream);
+
+  net::Loop& loop_;
+  RequestPool& requests_;
+  ConnectionTotal& total_;
+  exchange::Scope* scope_ = nullptr;
+  const exchange::ListenerRoutes* routes_ = nullptr;
+  std::shared_ptr<ListenerCounters> counters_;
+  Connection* first_ = nullptr;  // intrusive list of the open ones, owned
+  std::uint32_t open_ = 0;
+  bool closing_keep_alive_ = false;
+  bool draining_ = false;  // in the last sweep: what is accepted now is refused
+  TimePoint last_accept_complaint_{};
+  net::Listener socket_;
+};
+
+}  // namespace outrigger::downstream

@@ -1,0 +1,138 @@
+// The life of one request: route → admit → attempt → (retry) → relay → record.
+//
+// It carries out what AttemptPlan decides and decides nothing itself. Callers and upstreams are
+// ports; bytes pass through without a copy, save the body kept for another try. Pooled per
+// worker: begin() … finish() may happen many times in one object's life.
+//
+// Every path reaches finish() once: it settles every admission and hands one ExchangeRecord to
+// the observer.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "proxy/exchange/ports.h"
+#include "proxy/exchange/scope.h"
+#include "proxy/policy/attempt_plan.h"
+
+namespace outrigger::exchange {
+
+class Exchange final : private AttemptEvents, private policy::RetryGate {
+ public:
+  Exchange() = default;
+  ~Exchange() override;
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+
+  // Where the caller's side puts the head before begin(): the block of bytes, and what was
+  // parsed from it (views into the block). Both are kept until the next begin().
+  std::string& head_block() { return head_block_; }
+  http::RequestHead& request() { return head_; }
+
+  // Starts on request() with the routes of `listener`. `scope`, `caller` outlive the exchange.
+  void begin(Scope& scope, const ListenerRoutes& listener, Caller& caller);
+  // The same for a request that is answered `kind` before it could be understood.
+  void refuse(Scope& scope, const ListenerRoutes& listener, Caller& caller, FailureKind kind);
+
+  // --- what the caller does, while active() -------------------------------------------------
+  void on_body(std::string_view bytes);  // also raw bytes of a tunnel
+  void on_request_end(const http::Headers* trailers);
+  void on_read_done();  // all of one read has been told
+  void on_bad_body();  // its framing is malformed
+  void on_caller_gone();
+  void on_caller_writable();
+  void on_caller_stalled(TimeoutKind kind);  // listener read or write timeout
+  void on_time();
+
+  bool active() const { return active_; }
+  bool request_complete() const { return request_complete_; }
+  bool tunnelled() const { return tunnelled_; }
+  bool head_sent() const { return head_sent_; }
+  std::string_view request_id() const { return request_id_; }
+
+ private:
+  // --- in the order in which it happens -----------------------------------------------------
+  void reset(Scope& scope, const ListenerRoutes& listener, Caller& caller);
+  void name_request();
+  bool find_route();
+  void respond(const config::Respond& answer);
+  bool admit();
+  void start_try();
+  void send_kept_body();
+  void apply(const policy::AttemptPlan::Action& action);
+  void give_up_try(policy::TryOutcome outcome);
+  void relay(const http::ResponseHead& head, const policy::TryEnd& end);
+  void enter_tunnel();
+  void fail(FailureKind kind, const Refusal& refusal = {});
+  void fail(policy::AttemptPlan::Why why);
+  void finish(bool complete);
+
+  // --- the try's events ---------------------------------------------------------------------
+  void on_try_started(std::uint32_t endpoint) override;
+  void on_try_refused(const Refusal& refusal) override;
+  void on_try_ready() override;
+  void on_try_failed(const policy::TryEnd& end) override;
+  void on_try_head(const http::ResponseHead& head, const policy::TryEnd& end) override;
+  void on_try_body(std::string_view bytes) override;
+  void on_try_end(const http::Headers* trailers) override;
+  void on_try_broken() override;
+  void on_try_read_done() override;
+  void on_try_writable() override;
+
+  // --- what the plan asks of the cluster ----------------------------------------------------
+  bool other_endpoint_usable() override;
+  Answer grant_retry(bool costs_budget, bool elsewhere, TimePoint now) override;
+
+  TimePoint now() { return scope_->scheduler->now(); }
+  void arm(TimePoint at);
+  bool over_body_limit(std::uint64_t bytes) const;
+  TryRecord& begin_try_record();
+  TryRecord& current_try() { return record_.tries[record_.try_count - 1]; }
+  void end_try_record(const policy::TryEnd& end);
+  void settle_route(const policy::TryEnd& end);
+  http::RequestAdditions additions() const;
+  std::span<const std::uint32_t> tried() const { return {tried_.data(), tried_count_}; }
+
+  std::string head_block_;
+  http::RequestHead head_;
+  std::string kept_body_;  // for another try, or until the first one can take it
+  const http::Headers* trailers_ = nullptr;
+
+  Scope* scope_ = nullptr;
+  const ListenerRoutes* listener_ = nullptr;
+  const Route* route_ = nullptr;
+  Upstream* upstream_ = nullptr;
+  Caller* caller_ = nullptr;
+
+  std::optional<policy::AttemptPlan> plan_;
+  AttemptPtr attempt_;
+  TryRequest try_request_;
+  RouteState::Permit permit_;
+  policy::TryEnd last_end_;  // of the newest try
+  TimePoint armed_at_ = kNever;
+  TimePoint queued_since_{};
+  TimePoint try_started_{};
+
+  std::array<std::uint32_t, kMaxTries> tried_;
+  std::uint8_t tried_count_ = 0;
+  std::uint32_t received_attempt_ = 0;
+
+  bool active_ = false;
+  bool request_complete_ = false;
+  bool body_replayable_ = true;  // every byte sent so far is in kept_body_
+  bool body_paused_ = false;
+  bool response_paused_ = false;
+  bool head_sent_ = false;
+  bool continue_sent_ = false;
+  bool tunnelled_ = false;
+  bool route_settled_ = false;
+  bool upgrade_allowed_ = false;
+
+  char request_id_text_[32];
+  std::string_view request_id_;
+  ExchangeRecord record_;
+};
+
+}  // namespace outrigger::exchange

@@ -1,0 +1,89 @@
+// All that is known of one exchange when it ends. Metrics and access log are written from this and
+// from nowhere else; the request path counts nothing itself.
+//
+// Plain and fixed in size, so that filling it allocates nothing. Views live during the call of
+// the observer only.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+#include "proxy/base/time.h"
+#include "proxy/exchange/failure.h"
+#include "proxy/policy/outcome.h"
+#include "proxy/policy/retry_rule.h"
+
+namespace outrigger::exchange {
+
+inline constexpr std::uint32_t kNoIndex = UINT32_MAX;
+
+enum class TryKind : std::uint8_t { First, Retry, Hedge };
+
+// One try, in the order of their starts.
+struct TryRecord {
+  TryKind kind = TryKind::First;
+  bool reached_endpoint = false;  // false: refused or gone while waiting for its place
+  bool ended = false;
+  policy::TryOutcome outcome = policy::TryOutcome::Abandoned;
+  std::uint16_t status = 0;
+  std::uint32_t endpoint = kNoIndex;  // the upstream's slot
+  Duration waited{};                  // in the pending queue
+  Duration took{};                    // start → head or failure; 0 where not reached
+};
+
+enum class TimeoutKind : std::uint8_t { None, Request, PerTry, Idle, Connect, Head, Keepalive, Read, Write, TunnelIdle, kCount };
+enum class AbortSide : std::uint8_t { None, Upstream, Downstream };
+// Which bound was hit, where the failure is Overflow or QueueTimeout.
+enum class LimitKind : std::uint8_t { None, MaxConnections, MaxRequests, MaxPending, PendingTimeout, RouteMaxRequests, kCount };
+
+std::string_view label(TimeoutKind kind);
+std::string_view label(LimitKind limit);
+std::string_view label(TryKind kind);
+
+// `outcome` label of upstream_attempts_total: success, 4xx, rate-limited, 5xx, refused, connect-failure,
+// reset, timeout, bad-response, cancelled.
+enum class AttemptOutcome : std::uint8_t { Success, FourXx, RateLimited, FiveXx, Refused, ConnectFailure, Reset, Timeout, BadResponse, Cancelled, kCount };
+AttemptOutcome attempt_outcome(const TryRecord& attempt);
+std::string_view label(AttemptOutcome outcome);
+
+inline constexpr std::size_t kMaxTries = 12;  // first + 10 retries + one stale-connection retry
+
+struct ExchangeRecord {
+  // Which configuration object: indices into the metrics' handles, resolved at configuration time.
+  std::uint32_t listener = kNoIndex;  // index into the snapshot's listeners
+  std::uint32_t route = kNoIndex;     // the snapshot-wide route index; kNoIndex: no route
+  std::uint32_t upstream = kNoIndex;  // index into the snapshot's upstreams
+
+  TimePoint began{};      // the head was complete
+  Duration duration{};    // until the last byte of the response, or the end
+  Duration upstream_time{};  // tries + queue + backoff, as the caller waited for them
+  int status = 0;         // what the caller saw; 499 where it left before the head
+  FailureKind failure = FailureKind::None;  // of the local answer or abort
+  bool local_reply = false;
+  bool upgraded = false;
+  AbortSide aborted = AbortSide::None;  // a response whose head had gone out and that did not end well
+  TimeoutKind timeout = TimeoutKind::None;
+  LimitKind limit = LimitKind::None;
+  policy::Denial retry_denied = policy::Denial::None;
+
+  std::array<TryRecord, kMaxTries> tries;
+  std::array<policy::RetryReason, kMaxTries> retry_reasons;  // of tries[i] where it is a retry
+  std::uint32_t per_try_timeouts = 0;
+  std::uint32_t connect_timeouts = 0;
+  std::uint8_t try_count = 0;
+
+  std::uint64_t request_bytes = 0;   // body, from the caller
+  std::uint64_t response_bytes = 0;  // body, to the caller
+  std::string_view method, host, path, request_id, caller_address;
+};
+
+// Told once of every exchange, when it ends. Shall be quick: it runs on the request path's thread.
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  virtual void on_exchange_begun(std::uint32_t listener, std::uint32_t route) = 0;
+  virtual void on_exchange(const ExchangeRecord& record) = 0;
+};
+
+}  // namespace outrigger::exchange

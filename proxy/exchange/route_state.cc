@@ -1,0 +1,91 @@
+#include "proxy/exchange/route_state.h"
+
+namespace outrigger::exchange {
+namespace {
+
+constexpr std::uint32_t kUnlimited = UINT32_MAX;
+
+}  // namespace
+
+RouteState::RouteState(const config::Route& route, std::uint64_t seed)
+    : seed_(seed), limit_(kUnlimited, kUnlimited) {
+  configure(route);
+}
+
+void RouteState::configure(const config::Route& route) {
+  const std::lock_guard lock(mutex_);
+  max_requests_ = route.limits.max_requests;
+  limit_.configure(max_requests_.value_or(kUnlimited), kUnlimited);
+  settings_ = route.circuit_breaker;
+  if (!settings_) {
+    breaker_.reset();
+  } else if (breaker_) {
+    breaker_->configure(*settings_);
+  } else {
+    breaker_.emplace(*settings_, Random(seed_));
+  }
+}
+
+Refusal RouteState::admit(TimePoint now, TimePoint deadline, Permit& permit) {
+  const std::lock_guard lock(mutex_);
+  if (!limit_.try_acquire()) {
+    return {.kind = FailureKind::Overflow, .limit = LimitKind::RouteMaxRequests};
+  }
+  if (breaker_) {
+    permit.circuit = breaker_->admit(now, deadline);
+    if (!permit.circuit.granted) {
+      limit_.release();
+      return {.kind = FailureKind::CircuitOpen, .retry_after = breaker_->retry_after(now)};
+    }
+  }
+  permit.place = true;
+  return {};
+}
+
+void RouteState::record(const Permit& permit, policy::Verdict verdict, TimePoint now,
+                        Duration time_to_head) {
+  if (!permit.circuit.granted) return;
+  const std::lock_guard lock(mutex_);
+  if (breaker_) breaker_->record(permit.circuit, verdict, now, time_to_head);
+}
+
+void RouteState::release(Permit& permit) {
+  if (!permit.place) return;
+  const std::lock_guard lock(mutex_);
+  limit_.release();
+  permit = {};
+}
+
+policy::Verdict RouteState::verdict(const policy::TryEnd& end) const {
+  const std::lock_guard lock(mutex_);
+  return settings_ ? policy::breaker_verdict(*settings_, end) : policy::Verdict::Uncounted;
+}
+
+BreakerLive breaker_live(const policy::CircuitBreaker& breaker, config::PolicyMode mode,
+                         TimePoint now) {
+  const auto snapshot = breaker.snapshot(now);
+  BreakerLive live{.present = true,
+                   .state = breaker.state(),
+                   .rejected = breaker.rejected(),
+                   .window_successes = snapshot.successes,
+                   .window_failures = snapshot.failures,
+                   .consecutive_failures = snapshot.consecutive_failures,
+                   .retry_after = breaker.retry_after(now),
+                   .observe = mode == config::PolicyMode::Observe};
+  for (const auto state : {policy::CircuitState::Closed, policy::CircuitState::HalfOpen,
+                           policy::CircuitState::Open}) {
+    live.transitions_to[static_cast<std::size_t>(state)] = breaker.transitions_to(state);
+  }
+  return live;
+}
+
+RouteLive RouteState::live(TimePoint now) const {
+  const std::lock_guard lock(mutex_);
+  RouteLive live;
+  live.requests_in_flight = limit_.requests();
+  live.max_requests = max_requests_.value_or(0);
+  if (breaker_) live.breaker = breaker_live(*breaker_, settings_->mode, now);
+  return live;
+}
+
+}  // namespace outrigger::exchange

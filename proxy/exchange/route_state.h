@@ -1,0 +1,53 @@
+// What all workers share of one route: its bulkhead and its circuit breaker.
+//
+// Stands once per route name and survives reloads. One short mutex; under it constant time only.
+#pragma once
+
+#include <mutex>
+#include <optional>
+
+#include "config/model.h"
+#include "proxy/base/random.h"
+#include "proxy/base/time.h"
+#include "proxy/exchange/live_state.h"
+#include "proxy/exchange/ports.h"
+#include "proxy/policy/circuit_breaker.h"
+#include "proxy/policy/concurrency_limit.h"
+#include "proxy/policy/outcome.h"
+
+namespace outrigger::exchange {
+
+class RouteState {
+ public:
+  struct Permit {
+    bool place = false;  // of the bulkhead
+    policy::CircuitPermit circuit;
+  };
+
+  RouteState(const config::Route& route, std::uint64_t seed);
+  void configure(const config::Route& route);
+
+  // Bulkhead before breaker: a half-open probe must not be granted and then shed. None in the
+  // refusal's kind where `permit` was granted; it is then to be recorded and released once each.
+  Refusal admit(TimePoint now, TimePoint deadline, Permit& permit);
+  void record(const Permit& permit, policy::Verdict verdict, TimePoint now, Duration time_to_head);
+  void release(Permit& permit);
+  // What counts as a failure for this route's breaker; Uncounted without one.
+  policy::Verdict verdict(const policy::TryEnd& end) const;
+
+  RouteLive live(TimePoint now) const;  // name and listener are the caller's to fill
+
+ private:
+  mutable std::mutex mutex_;
+  std::uint64_t seed_;
+  std::optional<config::CircuitBreaker> settings_;
+  std::optional<std::uint32_t> max_requests_;
+  policy::ConcurrencyLimit limit_;
+  std::optional<policy::CircuitBreaker> breaker_;
+};
+
+// The breaker's numbers in the form of the admin pages and metrics.
+BreakerLive breaker_live(const policy::CircuitBreaker& breaker, config::PolicyMode mode,
+                         TimePoint now);
+
+}  // namespace outrigger::exchange

@@ -1,0 +1,83 @@
+// Which route of a listener a request takes: the most specific one that matches, whatever the
+// order in which they are written (CONFIG.md, Matching; Gateway API).
+//
+// Host, then path, then method and header fields. Hosts and exact paths are hashed, prefixes
+// stand in a tree of path segments, so that thousands of routes cost a request no more than ten;
+// regexes and routes that differ only in method or fields are tried one by one. Candidates are
+// asked from the most specific to the least, over hosts too: one whose method or fields do not
+// match leaves the request to the next.
+//
+// A regex is searched for in the path; ^ and $ tie it down. It must be valid.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "config/model.h"
+#include "proxy/exchange/route_match.h"
+
+namespace outrigger::exchange {
+
+class RouteTable {
+ public:
+  // Keeps nothing of `routes`.
+  explicit RouteTable(const std::vector<config::Route>& routes);
+
+  // The index into `routes`. Safe from any thread; allocates nothing, save for a path with
+  // percent-encoding beyond 1 KiB and within RE2.
+  std::optional<std::uint32_t> find(const RouteQuery& query) const;
+
+ private:
+  // To look up by views, without a string made for it.
+  struct PathHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const {
+      return std::hash<std::string_view>{}(text);
+    }
+  };
+  struct HostHash {  // without case
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const;
+  };
+  struct HostEqual {
+    using is_transparent = void;
+    bool operator()(std::string_view a, std::string_view b) const;
+  };
+  template <class Value>
+  using PathMap = std::unordered_map<std::string, Value, PathHash, std::equal_to<>>;
+
+  using Candidates = std::vector<RouteMatch>;  // the one to ask first stands first
+
+  // A path segment within the prefixes; node 0 is the root, the prefix `/`.
+  struct PrefixNode {
+    PathMap<std::uint32_t> children;
+    std::uint32_t parent = 0;
+    Candidates candidates;
+  };
+  struct HostRoutes {
+    PathMap<Candidates> exact;
+    std::vector<PrefixNode> prefixes = std::vector<PrefixNode>(1);  // the root
+    Candidates regexes;
+    Candidates any_path;
+
+    Candidates& candidates_for(const config::Match& match);
+    std::uint32_t add_prefix(std::string_view prefix);
+    std::uint32_t longest_prefix(std::string_view path) const;
+    std::optional<std::uint32_t> find(const RouteQuery& query, std::string_view path) const;
+  };
+  using HostMap = std::unordered_map<std::string, HostRoutes, HostHash, HostEqual>;
+
+  HostRoutes& routes_of(std::string_view host);
+
+  HostMap exact_hosts_;
+  HostMap wildcard_hosts_;  // "*.a.b" as "a.b"
+  std::size_t longest_wildcard_ = 0;
+  HostRoutes any_host_;
+};
+
+}  // namespace outrigger::exchange

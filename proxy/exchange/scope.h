@@ -1,0 +1,88 @@
+// What the configuration is to the request path: compiled once per load, immutable, shared by all
+// workers (Snapshot), and the same bound to one worker's clusters and observer (Scope).
+//
+// A reload makes a new Snapshot; an exchange ends with the Scope it began with.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/model.h"
+#include "proxy/base/random.h"
+#include "proxy/exchange/ports.h"
+#include "proxy/exchange/record.h"
+#include "proxy/exchange/route_state.h"
+#include "proxy/exchange/route_table.h"
+#include "proxy/policy/attempt_plan.h"
+
+namespace outrigger::exchange {
+
+// A route, ready to be used.
+struct Route {
+  const config::Route* config = nullptr;
+  std::uint32_t index = kNoIndex;     // over all listeners: the record's and the metrics' index
+  std::uint32_t upstream = kNoIndex;  // into Scope::upstreams
+  policy::PlanSettings plan;
+  std::shared_ptr<RouteState> state;
+};
+
+struct ListenerRoutes {
+  const config::Listener* config = nullptr;
+  std::uint32_t index = kNoIndex;
+  RouteTable table;
+  std::vector<Route> routes;  // as table.find() counts them
+};
+
+struct Snapshot {
+  std::shared_ptr<const config::Config> config;
+  std::vector<std::unique_ptr<const ListenerRoutes>> listeners;
+};
+
+// `state_for` gives the shared state of a route, kept over reloads by its name.
+template <class StateFor>
+std::shared_ptr<const Snapshot> compile(std::shared_ptr<const config::Config> config,
+                                        const StateFor& state_for);
+
+// One worker's view. Counts its exchanges without atomics: it may go when `users` is 0 and a
+// newer one is in force.
+struct Scope {
+  std::shared_ptr<const Snapshot> snapshot;
+  std::vector<Upstream*> upstreams;     // in the configuration's order
+  std::unique_ptr<Observer> observer;
+  Random* random = nullptr;
+  Scheduler* scheduler = nullptr;
+  std::uint32_t users = 0;
+};
+
+policy::PlanSettings compile_plan(const config::Route& route, const config::Upstream& upstream);
+
+template <class StateFor>
+std::shared_ptr<const Snapshot> compile(std::shared_ptr<const config::Config> config,
+                                        const StateFor& state_for) {
+  auto snapshot = std::make_shared<Snapshot>();
+  snapshot->config = config;
+  std::uint32_t next_route = 0;
+  for (const auto& listener : config->listeners) {
+    auto compiled = std::make_unique<ListenerRoutes>(ListenerRoutes{
+        .config = &listener,
+        .index = static_cast<std::uint32_t>(snapshot->listeners.size()),
+        .table = RouteTable(listener.routes)});
+    for (const auto& route : listener.routes) {
+      Route& made = compiled->routes.emplace_back();
+      made.config = &route;
+      made.index = next_route++;
+      made.state = state_for(route);
+      if (!route.upstream) continue;
+      for (std::uint32_t i = 0; i < config->upstreams.size(); ++i) {
+        if (config->upstreams[i].name == *route.upstream) made.upstream = i;
+      }
+      INVARIANT(made.upstream != kNoIndex);  // validate.h has refused a dangling name
+      made.plan = compile_plan(route, config->upstreams[made.upstream]);
+    }
+    snapshot->listeners.push_back(std::move(compiled));
+  }
+  return snapshot;
+}
+
+}  // namespace outrigger::exchange

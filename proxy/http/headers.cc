@@ -1,0 +1,99 @@
+#include "proxy/http/headers.h"
+
+#include <array>
+
+namespace outrigger::http {
+namespace {
+
+struct Known {
+  std::string_view name;  // lower case
+  Field id;
+};
+
+constexpr std::array kKnown = {
+    Known{"te", Field::Te},
+    Known{"via", Field::Via},
+    Known{"date", Field::Date},
+    Known{"host", Field::Host},
+    Known{"proxy", Field::Proxy},
+    Known{"expect", Field::Expect},
+    Known{"trailer", Field::Trailer},
+    Known{"upgrade", Field::Upgrade},
+    Known{"connection", Field::Connection},
+    Known{"keep-alive", Field::KeepAlive},
+    Known{"retry-after", Field::RetryAfter},
+    Known{"content-type", Field::ContentType},
+    Known{"grpc-timeout", Field::GrpcTimeout},
+    Known{"max-forwards", Field::MaxForwards},
+    Known{"x-request-id", Field::XRequestId},
+    Known{"authorization", Field::Authorization},
+    Known{"content-length", Field::ContentLength},
+    Known{"x-forwarded-for", Field::XForwardedFor},
+    Known{"x-forwarded-host", Field::XForwardedHost},
+    Known{"proxy-connection", Field::ProxyConnection},
+    Known{"transfer-encoding", Field::TransferEncoding},
+    Known{"x-forwarded-proto", Field::XForwardedProto},
+    Known{"x-outrigger-retry", Field::XOutriggerRetry},
+    Known{"proxy-authenticate", Field::ProxyAuthenticate},
+    Known{"x-outrigger-attempt", Field::XOutriggerAttempt},
+    Known{"proxy-authorization", Field::ProxyAuthorization},
+    Known{"x-request-timeout-ms", Field::XRequestTimeoutMs},
+};
+
+constexpr std::size_t kLongest = 20;
+
+// First of the names of each length; names of one length stand together.
+constexpr auto kFirstOfLength = [] {
+  std::array<std::uint8_t, kLongest + 2> first{};
+  for (std::size_t length = 0; length < first.size(); ++length) {
+    std::uint8_t i = 0;
+    while (i < kKnown.size() && kKnown[i].name.size() < length) ++i;
+    first[length] = i;
+  }
+  return first;
+}();
+
+constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
+
+bool matches(std::string_view name, std::string_view lower_case) {
+  for (std::size_t i = 0; i < name.size(); ++i) {
+    if (lower(name[i]) != lower_case[i]) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+Field field_id(std::string_view name) {
+  if (name.empty() || name.size() > kLongest) return Field::Other;
+  const std::size_t end = kFirstOfLength[name.size() + 1];
+  for (std::size_t i = kFirstOfLength[name.size()]; i < end; ++i) {
+    if (lower(name[0]) == kKnown[i].name[0] && matches(name, kKnown[i].name)) return kKnown[i].id;
+  }
+  return Field::Other;
+}
+
+bool equals_ignore_case(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    if (lower(a[i]) != lower(b[i])) return false;
+  }
+  return true;
+}
+
+const HeaderField* Headers::find(Field id) const {
+  if (!has(id)) return nullptr;
+  for (const HeaderField& field : fields_) {
+    if (field.id == id) return &field;
+  }
+  return nullptr;
+}
+
+const HeaderField* Headers::find(std::string_view name) const {
+  for (const HeaderField& field : fields_) {
+    if (equals_ignore_case(field.name, name)) return &field;
+  }
+  return nullptr;
+}
+
+}  // namespace outrigger::http

@@ -1,0 +1,226 @@
+#include "proxy/http/writer.h"
+
+#include "proxy/http/hop_by_hop.h"
+
+namespace outrigger::http {
+namespace {
+
+void field(OutBuffer& out, std::string_view name, std::string_view value) {
+  out.append(name);
+  out.append(": ");
+  out.append(value);
+  out.append("\r\n");
+}
+
+void number_field(OutBuffer& out, std::string_view name, std::uint64_t value) {
+  out.append(name);
+  out.append(": ");
+  out.append_decimal(value);
+  out.append("\r\n");
+}
+
+void status_line(OutBuffer& out, int status) {
+  out.append("HTTP/1.1 ");
+  out.append_decimal(static_cast<std::uint64_t>(status));
+  out.append(" ");
+  out.append(reason_phrase(status));
+  out.append("\r\n");
+}
+
+bool expects_body(std::string_view method) {
+  return method == "POST" || method == "PUT" || method == "PATCH";
+}
+
+// One X-Forwarded-For: what came, then the caller.
+void forwarded(OutBuffer& out, const RequestHead& head, const RequestAdditions& add) {
+  if (!add.client_ip.empty()) {
+    out.append("X-Forwarded-For: ");
+    for (const HeaderField& each : head.headers.all()) {
+      if (each.id != Field::XForwardedFor || each.value.empty()) continue;
+      out.append(each.value);
+      out.append(", ");
+    }
+    out.append(add.client_ip);
+    out.append("\r\n");
+  }
+  if (!head.headers.has(Field::XForwardedProto)) field(out, "X-Forwarded-Proto", add.proto);
+  if (!head.headers.has(Field::XForwardedHost) && !head.authority.empty()) {
+    field(out, "X-Forwarded-Host", head.authority);
+  }
+}
+
+bool is_forwarded(Field id) {
+  return id == Field::XForwardedFor || id == Field::XForwardedProto || id == Field::XForwardedHost;
+}
+
+// Written by us in its place, or not passed on.
+bool replaced(const HeaderField& each, const RequestAdditions& add) {
+  switch (each.id) {
+    case Field::ContentLength:
+    case Field::Host:
+    case Field::XOutriggerAttempt: return true;
+    case Field::XForwardedFor: return add.forwarded_remove || (add.forwarded_append && !add.client_ip.empty());
+    default: return add.forwarded_remove && is_forwarded(each.id);
+  }
+}
+
+}  // namespace
+
+void write_request_head(OutBuffer& out, const RequestHead& head, const RequestAdditions& add) {
+  out.append(head.method);
+  out.append(" ");
+  out.append(head.target);
+  out.append(" HTTP/1.1\r\nHost: ");
+  out.append(head.authority);
+  out.append("\r\n");
+  const HopByHop hop(head.headers);
+  for (const HeaderField& each : head.headers.all()) {
+    if (!hop.dropped(each) && !replaced(each, add)) field(out, each.name, each.value);
+  }
+  if (head.framing == Framing::Length) {
+    number_field(out, "Content-Length", head.content_length);
+  } else if (head.framing == Framing::Chunked) {
+    out.append("Transfer-Encoding: chunked\r\n");
+  } else if (expects_body(head.method)) {
+    out.append("Content-Length: 0\r\n");
+  }
+  const bool trailers_wanted = equals_ignore_case(head.headers.value_of(Field::Te), "trailers");
+  if (trailers_wanted) out.append("TE: trailers\r\n");
+  if (add.keep_upgrade) {
+    field(out, "Upgrade", head.upgrade);
+    out.append(trailers_wanted ? "Connection: upgrade, te\r\n" : "Connection: upgrade\r\n");
+  } else if (trailers_wanted) {
+    out.append("Connection: te\r\n");
+  }
+  if (add.forwarded_append) forwarded(out, head, add);
+  if (!head.headers.has(Field::XRequestId)) field(out, "X-Request-Id", add.request_id);
+  number_field(out, "x-outrigger-attempt", add.attempt);
+  if (add.via) out.append(head.minor_version > 0 ? "Via: 1.1 outrigger\r\n" : "Via: 1.0 outrigger\r\n");
+  out.append("\r\n");
+}
+
+void write_response_head(OutBuffer& out, const ResponseHead& head, const ResponseAdditions& add) {
+  status_line(out, head.status);
+  const HopByHop hop(head.headers);
+  for (const HeaderField& each : head.headers.all()) {
+    const bool ours = each.id == Field::ContentLength || each.id == Field::XOutriggerRetry;
+    if (!ours && !hop.dropped(each)) field(out, each.name, each.value);
+  }
+  if (head.status == 101) {
+    field(out, "Upgrade", head.headers.value_of(Field::Upgrade));
+    out.append("Connection: upgrade\r\n");
+  } else if (head.has_content_length && head.status >= 200 && head.status != 204) {
+    number_field(out, "Content-Length", head.content_length);
+  }
+  if (add.chunked) out.append("Transfer-Encoding: chunked\r\n");
+  if (!head.headers.has(Field::XRequestId)) field(out, "X-Request-Id", add.request_id);
+  if (add.via) out.append(head.minor_version > 0 ? "Via: 1.1 outrigger\r\n" : "Via: 1.0 outrigger\r\n");
+  if (add.close) out.append("Connection: close\r\n");
+  if (add.keep_alive_10) out.append("Connection: keep-alive\r\n");
+  out.append("\r\n");
+}
+
+void write_informational(OutBuffer& out, const ResponseHead& head) {
+  status_line(out, head.status);
+  const HopByHop hop(head.headers);
+  for (const HeaderField& each : head.headers.all()) {
+    const bool framing = each.id == Field::ContentLength;
+    if (!framing && !hop.dropped(each)) field(out, each.name, each.value);
+  }
+  out.append("\r\n");
+}
+
+void write_chunk_size(OutBuffer& out, std::uint64_t size) {
+  out.append_hex(size);
+  out.append("\r\n");
+}
+
+void write_last_chunk(OutBuffer& out, const Headers* trailers) {
+  out.append("0\r\n");
+  if (trailers) {
+    for (const HeaderField& each : trailers->all()) field(out, each.name, each.value);
+  }
+  out.append("\r\n");
+}
+
+void write_local_response(OutBuffer& out, const LocalResponse& response) {
+  status_line(out, response.status);
+  bool has_type = false;
+  for (const auto& [name, value] : response.headers) {
+    has_type = has_type || field_id(name) == Field::ContentType;
+    field(out, name, value);
+  }
+  if (!response.date.empty()) field(out, "Date", response.date);
+  if (!has_type && !response.content_type.empty()) field(out, "Content-Type", response.content_type);
+  const bool bodiless = response.status < 200 || response.status == 204 || response.status == 304;
+  if (!bodiless) number_field(out, "Content-Length", response.body.size());
+  if (!response.proxy_status.empty()) field(out, "Proxy-Status", response.proxy_status);
+  if (response.retry_after_s > 0) number_field(out, "Retry-After", response.retry_after_s);
+  if (!response.outrigger_retry.empty()) field(out, "x-outrigger-retry", response.outrigger_retry);
+  if (!response.request_id.empty()) field(out, "X-Request-Id", response.request_id);
+  if (response.close) out.append("Connection: close\r\n");
+  if (response.keep_alive_10) out.append("Connection: keep-alive\r\n");
+  out.append("\r\n");
+  if (!bodiless && !response.head_only) out.append(response.body);
+}
+
+std::string_view reason_phrase(int status) {
+  switch (status) {
+    case 100: return "Continue";
+    case 101: return "Switching Protocols";
+    case 102: return "Processing";
+    case 103: return "Early Hints";
+    case 200: return "OK";
+    case 201: return "Created";
+    case 202: return "Accepted";
+    case 203: return "Non-Authoritative Information";
+    case 204: return "No Content";
+    case 205: return "Reset Content";
+    case 206: return "Partial Content";
+    case 207: return "Multi-Status";
+    case 300: return "Multiple Choices";
+    case 301: return "Moved Permanently";
+    case 302: return "Found";
+    case 303: return "See Other";
+    case 304: return "Not Modified";
+    case 307: return "Temporary Redirect";
+    case 308: return "Permanent Redirect";
+    case 400: return "Bad Request";
+    case 401: return "Unauthorized";
+    case 402: return "Payment Required";
+    case 403: return "Forbidden";
+    case 404: return "Not Found";
+    case 405: return "Method Not Allowed";
+    case 406: return "Not Acceptable";
+    case 407: return "Proxy Authentication Required";
+    case 408: return "Request Timeout";
+    case 409: return "Conflict";
+    case 410: return "Gone";
+    case 411: return "Length Required";
+    case 412: return "Precondition Failed";
+    case 413: return "Content Too Large";
+    case 414: return "URI Too Long";
+    case 415: return "Unsupported Media Type";
+    case 416: return "Range Not Satisfiable";
+    case 417: return "Expectation Failed";
+    case 421: return "Misdirected Request";
+    case 422: return "Unprocessable Content";
+    case 425: return "Too Early";
+    case 426: return "Upgrade Required";
+    case 428: return "Precondition Required";
+    case 429: return "Too Many Requests";
+    case 431: return "Request Header Fields Too Large";
+    case 451: return "Unavailable For Legal Reasons";
+    case 500: return "Internal Server Error";
+    case 501: return "Not Implemented";
+    case 502: return "Bad Gateway";
+    case 503: return "Service Unavailable";
+    case 504: return "Gateway Timeout";
+    case 505: return "HTTP Version Not Supported";
+    case 507: return "Insufficient Storage";
+    case 511: return "Network Authentication Required";
+    default: return "Unknown";
+  }
+}
+
+}  // namespace outrigger::http

@@ -1,0 +1,100 @@
+// One event loop, its clock, its timers and what it does between two polls.
+//
+// Everything but post() belongs to the thread that runs it. What was made on a loop may outlive it:
+// it is then closed and does nothing more, and only its destructor may be called.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "proxy/base/time.h"
+#include "proxy/net/deferred.h"
+
+struct uv_loop_s;
+using uv_loop_t = uv_loop_s;
+
+namespace outrigger::net {
+
+class Dependent;
+class Timer;
+
+class Loop {
+ public:
+  // Of the buffer that all reads of a loop share.
+  static constexpr std::size_t kReadBuffer = 128 * 1024;
+  // Tasks that other threads may have posted and the loop has not run: more means that it is dead.
+  static constexpr std::size_t kMaxPosted = 64 * 1024;
+  // Rounds of deferred tasks between two polls; what is left waits for the next turn.
+  static constexpr int kMaxDeferredRounds = 64;
+
+  // Makes the process ignore SIGPIPE: libuv writes with write(2).
+  Loop();
+  // Closes every handle and runs the loop until all closes are through; it waits for a name
+  // resolution that a thread has begun. Tasks posted or deferred and not yet run do not run.
+  ~Loop();
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+
+  // Until stop(), also when there is nothing to do.
+  void run();
+  // From this loop's thread: run() returns at the end of the turn.
+  void stop();
+  // One turn: polls without waiting, or until something happens. For tests and for draining.
+  void run_once(bool may_wait);
+
+  // CLOCK_MONOTONIC, read at most once a turn. Outside of run() each call reads.
+  TimePoint now() {
+    if (stale_) refresh_time();
+    return now_;
+  }
+  // After work that took long, so that timers armed by it are not early.
+  void refresh_time();
+
+  // `task` runs after the current callback and before the loop polls again; a task that is pending
+  // already stays where it is. Never allocates.
+  void defer(Deferred& task);
+  // Destroys `object` in the same place, after the deferred tasks.
+  void retire(std::unique_ptr<Retirable> object);
+
+  // From any thread: `task` runs on the loop's thread. For control and workers, not per request.
+  void post(std::function<void()> task);
+
+  uv_loop_t* native();
+  // What must be told when the loop ends; it leaves the list when it is destroyed.
+  void attach(Dependent& dependent);
+  // What a read callback gets lies in here, until the callback returns.
+  std::span<char> read_buffer() { return {read_buffer_.get(), kReadBuffer}; }
+
+ private:
+  friend class Timer;
+  friend class Transport;
+  struct Native;
+
+  void turn(int mode);
+  void arm(Timer& timer, TimePoint at);
+  void disarm(Timer& timer);
+  void wake_for_timers();
+  void fire_timers();
+  void before_poll();
+  void between_polls();
+  void run_posted();
+
+  std::unique_ptr<Native> native_;
+  std::unique_ptr<char[]> read_buffer_;
+  TimePoint now_{};
+  bool stale_ = true;
+  bool running_ = false;
+  bool once_ = false;
+  TimePoint wake_at_ = kNever;
+  bool firing_ = false;
+  ListNode deferred_;
+  ListNode dependents_;
+  std::vector<std::unique_ptr<Retirable>> graveyard_;
+  std::vector<std::unique_ptr<Retirable>> dying_;
+  int lingering_ = 0;  // counted by Transport
+};
+
+}  // namespace outrigger::net

@@ -1,0 +1,102 @@
+// A connected byte stream: TCP or a Unix socket.
+//
+// Writes go to the kernel at once and are copied only where it does not take them; reads stay armed
+// and share the loop's buffer. In steady traffic a stream costs one read and one write a message,
+// no allocation and no epoll_ctl. Destroying a stream closes it; it may be destroyed in any of its
+// own callbacks, so that after a callback nothing of it may be touched.
+//
+// The libuv side is transport.h, which lives on while a close or a linger is under way.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "proxy/base/result.h"
+#include "proxy/base/time.h"
+
+namespace outrigger::net {
+
+class Loop;
+class Transport;
+
+// None is called from inside a call on the stream.
+class StreamEvents {
+ public:
+  virtual ~StreamEvents() = default;
+  // Never empty; `bytes` lie in the loop's buffer and are gone after the call.
+  virtual void on_read(std::string_view bytes) = 0;
+  // The peer sends no more; writing stays possible. Once. Should the peer go altogether after
+  // this, only a write finds out.
+  virtual void on_eof() = 0;
+  // A read or a write failed (a negative errno, as libuv has them); nothing comes after it. After
+  // a failed write, what the peer had sent before is read first.
+  virtual void on_error(int uv_error) = 0;
+  // The queue fell below the low-water mark after write() had said that it was congested.
+  virtual void on_writable() = 0;
+};
+
+class Stream {
+ public:
+  static constexpr std::size_t kHighWater = 256 * 1024;
+  static constexpr std::size_t kLowWater = 64 * 1024;
+  // A write while more than this is queued fails the stream with ENOBUFS: the caller did not stop.
+  static constexpr std::size_t kMaxQueued = 4 * 1024 * 1024;
+  static constexpr std::size_t kMaxPieces = 32;
+  // Streams of one loop that may linger at a time; further ones are closed at once.
+  static constexpr int kMaxLingering = 256;
+  // What a lingering stream reads and drops, at most.
+  static constexpr std::size_t kMaxDropped = 64 * 1024;
+
+  // Takes over a connected transport.
+  explicit Stream(Transport& connected);
+  // Takes over a connected stream socket, also when it fails; the error is a negative errno.
+  static Result<std::unique_ptr<Stream>, int> adopt(Loop& loop, int fd);
+  ~Stream();
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+
+  // Not owned. While null, nothing is read and nothing is lost.
+  void set_events(StreamEvents* events);
+  // Cheap, idempotent; a stop and a start between two polls cost no syscall.
+  void start_reading();
+  void stop_reading();
+
+  // Sends the pieces, at most kMaxPieces, in order; they may be gone when it returns. False when
+  // more than kHighWater is queued: stop until on_writable(). After an error, a shutdown or a
+  // close it drops them and returns true.
+  bool write(std::span<const std::string_view> pieces);
+  bool write(std::string_view piece) { return write({&piece, 1}); }
+  std::size_t queued() const;
+  // What the kernel has taken: 0 means that the peer cannot have seen anything.
+  std::uint64_t bytes_taken() const;
+  std::uint64_t bytes_read() const;
+
+  // Half-close, as soon as the queue is empty.
+  void shutdown_when_drained();
+  // The graceful end: flush, half-close, read and drop for at most `linger` or kMaxDropped, close.
+  // No event comes any more and the stream may be destroyed at once; flushing may take longer than
+  // `linger` as long as the peer takes something.
+  void close_when_drained(Duration linger);
+  // The abrupt end: RST to the peer. No event comes any more.
+  void reset();
+
+  // The peer's end or an error was seen, or the stream was closed here.
+  bool peer_gone() const;
+  // "" for a Unix socket.
+  std::string_view peer_ip() const;
+  // 0 for a Unix socket.
+  std::uint16_t peer_port() const;
+  std::uint16_t local_port() const;
+
+ private:
+  Transport* release();
+
+  Transport* transport_;
+  std::uint64_t final_bytes_taken_ = 0;
+  std::uint64_t final_bytes_read_ = 0;
+};
+
+}  // namespace outrigger::net

@@ -1,0 +1,145 @@
+#include "proxy/policy/attempt_plan.h"
+
+#include <algorithm>
+
+#include "proxy/policy/backoff.h"
+
+namespace outrigger::policy {
+namespace {
+
+using Action = AttemptPlan::Action;
+using Do = AttemptPlan::Do;
+using Why = AttemptPlan::Why;
+
+Action fail(Why why) { return {.what = Do::Fail, .why = why}; }
+
+// The answer where no retry is granted: what is in hand.
+Action keep(const TryEnd& end) {
+  return end.outcome == TryOutcome::Response ? Action{.what = Do::Relay} : fail(Why::LastTry);
+}
+
+constexpr int kTooManyRequests = 429;
+constexpr int kServiceUnavailable = 503;
+
+Denial denial_of(RetryGate::Answer answer) {
+  switch (answer) {
+    case RetryGate::Answer::Budget: return Denial::Budget;
+    case RetryGate::Answer::CircuitOpen: return Denial::CircuitOpen;
+    case RetryGate::Answer::NoOtherEndpoint: return Denial::NoOtherEndpoint;
+    case RetryGate::Answer::Granted: break;
+  }
+  return Denial::None;
+}
+
+}  // namespace
+
+TimePoint AttemptPlan::idle_deadline() const {
+  const auto& limit = phase_ == Phase::Tunnel ? settings_->tunnel_idle : settings_->idle;
+  return limit ? saturating_add(last_activity_, *limit) : kNever;
+}
+
+Action AttemptPlan::wait() const {
+  return {.what = Do::Wait,
+          .until = std::min({request_deadline_, phase_deadline_, idle_deadline()})};
+}
+
+Action AttemptPlan::on_request_complete(TimePoint now) {
+  if (phase_ != Phase::Tunnel && settings_->request) {
+    request_deadline_ = saturating_add(now, *settings_->request);
+  }
+  return wait();
+}
+
+Action AttemptPlan::on_queued(TimePoint now) {
+  phase_ = Phase::Queued;
+  phase_deadline_ = saturating_add(now, settings_->pending_timeout);
+  return wait();
+}
+
+Action AttemptPlan::on_started(TimePoint now) {
+  phase_ = Phase::Running;
+  phase_deadline_ = settings_->per_try ? saturating_add(now, *settings_->per_try) : kNever;
+  return wait();
+}
+
+Action AttemptPlan::deny(Denial denial, const TryEnd& end) {
+  if (denial != Denial::None) denial_ = denial;
+  return keep(end);
+}
+
+Action AttemptPlan::on_ended(const TryEnd& end, std::optional<Duration> retry_after,
+                             bool body_replayable, RetryGate& gate, Random& random, TimePoint now) {
+  phase_ = Phase::Idle;
+  phase_deadline_ = kNever;
+  if (!settings_->retry) return keep(end);
+
+  const auto verdict = settings_->retry->judge({.end = end,
+                                                .repeatable = request_.repeatable,
+                                                .nested = request_.nested,
+                                                .retries_done = retries_,
+                                                .stale_retry_done = stale_retry_done_,
+                                                .body_replayable = body_replayable});
+  if (verdict.answer == RetryRule::Answer::No) return deny(verdict.denial, end);
+
+  const bool stale = verdict.answer == RetryRule::Answer::RetryStale;
+  Duration delay = stale ? Duration{} : backoff_before(settings_->backoff, retries_ + 1, random);
+  const bool told_to_wait =
+      end.status == kTooManyRequests ||
+      (end.status == kServiceUnavailable && !gate.other_endpoint_usable());
+  if (retry_after && settings_->respect_retry_after && told_to_wait) {
+    if (*retry_after > *settings_->respect_retry_after) return deny(Denial::RetryAfter, end);
+    delay = *retry_after;
+  }
+  if (saturating_add(now, delay) >= request_deadline_) return deny(Denial::Deadline, end);
+
+  // The budget last: a token is not spent on a retry that something else forbids.
+  const auto granted = gate.grant_retry(!stale, end.refused_elsewhere, now);
+  if (granted != RetryGate::Answer::Granted) return deny(denial_of(granted), end);
+
+  if (stale) {
+    stale_retry_done_ = true;
+  } else {
+    ++retries_;
+  }
+  reason_ = verdict.reason;
+  elsewhere_ = end.refused_elsewhere;
+  const bool dropped = end.outcome == TryOutcome::Response;
+  if (delay == Duration{}) return {.what = Do::Start, .give_up_response = dropped};
+  phase_ = Phase::BackingOff;
+  phase_deadline_ = now + delay;
+  Action action = wait();
+  action.give_up_response = dropped;
+  return action;
+}
+
+Action AttemptPlan::on_time(TimePoint now) {
+  if (now >= request_deadline_) return fail(Why::RequestTimeout);
+  if (now >= phase_deadline_) {
+    switch (phase_) {
+      case Phase::Running:
+        return {.what = Do::GiveUp, .outcome = TryOutcome::PerTryTimeout};
+      case Phase::Queued: return fail(Why::QueueTimeout);
+      case Phase::BackingOff:
+        phase_ = Phase::Idle;
+        phase_deadline_ = kNever;
+        return {.what = Do::Start};
+      case Phase::Idle:
+      case Phase::Relaying:
+      case Phase::Tunnel: break;
+    }
+  }
+  if (now >= idle_deadline()) {
+    return fail(phase_ == Phase::Tunnel ? Why::TunnelIdleTimeout : Why::IdleTimeout);
+  }
+  return wait();
+}
+
+Action AttemptPlan::on_relayed(bool endless, TimePoint now) {
+  phase_ = endless ? Phase::Tunnel : Phase::Relaying;
+  phase_deadline_ = kNever;
+  if (endless) request_deadline_ = kNever;
+  touch(now);
+  return wait();
+}
+
+}  // namespace outrigger::policy

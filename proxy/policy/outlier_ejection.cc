@@ -1,0 +1,254 @@
+#include "proxy/policy/outlier_ejection.h"
+
+#include <algorithm>
+
+#include "proxy/base/check.h"
+
+namespace outrigger::policy {
+namespace {
+
+using Change = OutlierEjection::Change;
+using State = OutlierEjection::State;
+
+constexpr std::int64_t kGapPercent = 10;  // by which the others must do better
+
+constexpr std::size_t index(Detector detector) {
+  return static_cast<std::size_t>(detector);
+}
+
+}  // namespace
+
+OutlierEjection::Slot* OutlierEjection::find(std::uint32_t slot) {
+  return slot < slots_.size() && slots_[slot].present ? &slots_[slot] : nullptr;
+}
+
+const OutlierEjection::Slot* OutlierEjection::find(std::uint32_t slot) const {
+  return slot < slots_.size() && slots_[slot].present ? &slots_[slot] : nullptr;
+}
+
+// --- the set of endpoints ----------------------------------------------------------------------
+
+void OutlierEjection::configure(const config::OutlierDetection& settings) {
+  settings_ = settings;
+  end_ejections_beyond_caps();
+}
+
+void OutlierEjection::add(std::uint32_t slot, TimePoint /*now*/) {
+  INVARIANT(slot < kMaxEndpoints);
+  if (slot >= slots_.size()) {
+    slots_.resize(slot + 1);
+    free_probation_.reserve(slots_.size());
+  }
+  INVARIANT(!slots_[slot].present);
+  slots_[slot] = {.present = true};
+  ++counts_[static_cast<std::size_t>(State::Healthy)];
+}
+
+void OutlierEjection::remove(std::uint32_t slot) {
+  Slot* entry = find(slot);
+  if (!entry) return;
+  set_state(slot, State::Healthy);
+  --counts_[static_cast<std::size_t>(State::Healthy)];
+  *entry = {};
+  end_ejections_beyond_caps();
+}
+
+OutlierEjection::State OutlierEjection::state(std::uint32_t slot) const {
+  const Slot* entry = find(slot);
+  return entry ? entry->state : State::Healthy;
+}
+
+// The one place where a state changes: counts, rows and the probation's places follow.
+void OutlierEjection::set_state(std::uint32_t slot, State state) {
+  Slot& entry = slots_[slot];
+  --counts_[static_cast<std::size_t>(entry.state)];
+  ++counts_[static_cast<std::size_t>(state)];
+  std::erase(free_probation_, slot);
+  if (state == State::Probation) free_probation_.push_back(slot);
+  entry.state = state;
+  entry.probation_taken = false;
+  entry.rows = {};
+}
+
+std::uint32_t OutlierEjection::allowed_out() const {
+  const auto n = present();
+  const auto share = static_cast<std::uint32_t>(n * settings_.max_ejection_percent / 100);
+  const bool at_least_one = n >= 2 && settings_.max_ejection_percent > 0;
+  return std::max(share, at_least_one ? 1u : 0u);
+}
+
+bool OutlierEjection::none_may_be_out() const {
+  return present() == 1 || settings_.mode == config::PolicyMode::Observe;
+}
+
+// Endpoints went, or the settings came to allow less: what no verdict could do now is undone.
+void OutlierEjection::end_ejections_beyond_caps() {
+  const auto out = count(State::Ejected) + count(State::Probation);
+  if (out == 0) return;
+  const bool too_few_left = count(State::Healthy) < settings_.min_available;
+  if (!none_may_be_out() && !too_few_left && out <= allowed_out()) return;
+  for (Slot& entry : slots_) {
+    if (entry.state == State::Ejected) entry.ejected_until = TimePoint::min();
+  }
+  next_return_ = TimePoint::min();
+}
+
+// --- the end of an ejection --------------------------------------------------------------------
+
+// Ends one that is due; none, and the time of the next, where there is none.
+std::optional<std::uint32_t> OutlierEjection::end_one(TimePoint now) {
+  next_return_ = kNever;
+  for (std::uint32_t slot = 0; slot < slots_.size(); ++slot) {
+    const Slot& entry = slots_[slot];
+    if (!entry.present || entry.state == State::Healthy) continue;
+    if (none_may_be_out() || (entry.state == State::Ejected && entry.ejected_until <= now)) {
+      set_state(slot, none_may_be_out() ? State::Healthy : State::Probation);
+      next_return_ = TimePoint::min();  // there may be more
+      return slot;
+    }
+    if (entry.state == State::Ejected) next_return_ = std::min(next_return_, entry.ejected_until);
+  }
+  return std::nullopt;
+}
+
+bool OutlierEjection::take_probation(std::uint32_t slot) {
+  Slot* entry = find(slot);
+  if (!entry || entry->state != State::Probation || entry->probation_taken) return false;
+  entry->probation_taken = true;
+  std::erase(free_probation_, slot);
+  return true;
+}
+
+void OutlierEjection::give_back_probation(std::uint32_t slot) {
+  Slot* entry = find(slot);
+  if (!entry || !entry->probation_taken) return;
+  entry->probation_taken = false;
+  free_probation_.push_back(slot);
+}
+
+std::optional<std::uint32_t> OutlierEjection::free_probation_slot() const {
+  return free_probation_.empty() ? std::nullopt : std::optional{free_probation_.front()};
+}
+
+// --- verdicts ------------------------------------------------------------------------------------
+
+Change OutlierEjection::record(std::uint32_t slot, const TryEnd& end, TimePoint now,
+                               bool on_probation) {
+  Slot* entry = find(slot);
+  if (!entry) return {};
+  const auto what = failure_class(end);
+  if (is_failure(what) || what == FailureClass::Success) {
+    entry->window.add(now, what == FailureClass::Success);
+    all_.add(now, what == FailureClass::Success);
+  }
+  switch (entry->state) {
+    case State::Ejected:
+      return {};  // begun before it: nothing new
+    case State::Probation:
+      return on_probation && entry->probation_taken ? judge_probation(slot, what, now) : Change{};
+    case State::Healthy:
+      break;
+  }
+  entry->succeeded |= what == FailureClass::Success;
+  entry->failed |= is_failure(what);
+  entry->rows.count(what);
+  return is_failure(what) ? judge(slot, now) : Change{};
+}
+
+Change OutlierEjection::judge_probation(std::uint32_t slot, FailureClass what, TimePoint now) {
+  give_back_probation(slot);
+  if (is_failure(what)) {
+    if (present() == 1) return deny(EjectionDenial::Lone);
+    // It has its place within the cap, unless that has shrunk since.
+    if (count(State::Ejected) + 1 > allowed_out()) return deny(EjectionDenial::MaxEjectionPercent);
+    return eject(slot, Detector::Probation, now);
+  }
+  if (what != FailureClass::Success) return {};
+  set_state(slot, State::Healthy);
+  slots_[slot].succeeded = true;
+  return {.restored = true};
+}
+
+Change OutlierEjection::judge(std::uint32_t slot, TimePoint now) {
+  const Slot& entry = slots_[slot];
+  const auto detector = entry.rows.verdict(settings_);
+  if (!detector) return {};
+  if (present() == 1) return deny(EjectionDenial::Lone);
+  if (*detector != Detector::ConsecutiveLocalOriginFailures && !others_do_better(entry, now)) {
+    return deny(EjectionDenial::CommonMode);
+  }
+  if (const auto cap = cap_against_one_more()) return deny(*cap);
+  return eject(slot, *detector, now);
+}
+
+// In whole numbers: nine of ten are exactly ten points better than eight of ten.
+bool OutlierEjection::others_do_better(const Slot& entry, TimePoint now) const {
+  const auto own = entry.window.totals(now);
+  const auto all = all_.totals(now);
+  const std::int64_t own_good = own.successes;
+  const std::int64_t own_count = own_good + own.failures;
+  // The windows of removed endpoints are still in the whole; never fewer than its own.
+  const std::int64_t good = std::max<std::int64_t>(all.successes - own_good, 0);
+  const std::int64_t count =
+      good + std::max<std::int64_t>(static_cast<std::int64_t>(all.failures) - own.failures, 0);
+  if (count == 0) return own_good * 100 <= (100 - kGapPercent) * own_count;
+  return 100 * (good * own_count - own_good * count) >= kGapPercent * count * own_count;
+}
+
+std::optional<EjectionDenial> OutlierEjection::cap_against_one_more() const {
+  const auto out = count(State::Ejected) + count(State::Probation);
+  if (out + 1 > allowed_out()) return EjectionDenial::MaxEjectionPercent;
+  // The one to be ejected is healthy itself.
+  if (count(State::Healthy) - 1 < settings_.min_available) return EjectionDenial::MinAvailable;
+  return std::nullopt;
+}
+
+Change OutlierEjection::deny(EjectionDenial cause) {
+  ++denied_[static_cast<std::size_t>(cause)];
+  return {.denied = cause};
+}
+
+Change OutlierEjection::eject(std::uint32_t slot, Detector detector, TimePoint now) {
+  Slot& entry = slots_[slot];
+  ++ejections_[index(detector)];
+  if (settings_.mode == config::PolicyMode::Observe) {
+    entry.rows = {};
+    return {.observed = true, .detector = detector};
+  }
+  // Counting on where the time no longer grows would only make the way back longer.
+  const auto base = settings_.base_ejection_time;
+  if (entry.ejections == 0 || base * entry.ejections < settings_.max_ejection_time) {
+    ++entry.ejections;
+  }
+  const auto time = std::min<Duration>(base * entry.ejections, settings_.max_ejection_time);
+  set_state(slot, State::Ejected);
+  entry.ejected_until = saturating_add(now, time);
+  next_return_ = std::min(next_return_, entry.ejected_until);
+  return {.ejected = true, .detector = detector, .ejected_for = time};
+}
+
+// --- the sweep, and what others see ---------------------------------------------------------
+
+void OutlierEjection::sweep(TimePoint /*now*/) {
+  for (Slot& entry : slots_) {
+    if (entry.succeeded && !entry.failed && entry.ejections > 0) --entry.ejections;
+    entry.succeeded = false;
+    entry.failed = false;
+  }
+}
+
+OutlierEjection::Snapshot OutlierEjection::snapshot(std::uint32_t slot, TimePoint now) const {
+  const Slot* entry = find(slot);
+  if (!entry) return {};
+  const auto totals = entry->window.totals(now);
+  return {.state = entry->state,
+          .ejected_until = entry->ejected_until,
+          .consecutive_local_origin_failures = entry->rows.local_origin,
+          .consecutive_gateway_errors = entry->rows.gateway_errors,
+          .consecutive_5xx = entry->rows.any_5xx,
+          .ejections = entry->ejections,
+          .successes = totals.successes,
+          .failures = totals.failures};
+}
+
+}  // namespace outrigger::policy

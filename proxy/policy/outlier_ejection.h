@@ -1,0 +1,141 @@
+// Which endpoints of an upstream are left out for a while, because they fail where the others
+// do not.
+//
+// The consecutive detectors judge each try at its end. What all endpoints share is no outlier:
+// a detector of statuses ejects only where the others do clearly better (the breaker is for the
+// rest), and caps keep a share of the endpoints in service whatever happens. A verdict that
+// cannot be carried out leaves its counter standing, so that the next failure asks again.
+//
+// After its time an endpoint is on probation: one request at a time until one succeeds. It still
+// takes up its place in max_ejection_percent, so that ejecting it again never exceeds the cap.
+// Where the set shrinks so that the caps are exceeded, or one endpoint is left, ejections end
+// early. What of a try counts as what is failure_class.h.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "config/model.h"
+#include "proxy/base/time.h"
+#include "proxy/policy/ejection_cause.h"
+#include "proxy/policy/endpoint_slots.h"
+#include "proxy/policy/failure_class.h"
+#include "proxy/policy/failure_rows.h"
+#include "proxy/policy/outcome.h"
+#include "proxy/policy/success_window.h"
+
+namespace outrigger::policy {
+
+// Over which an endpoint is compared with the others.
+inline constexpr Duration kComparisonWindow = std::chrono::seconds(10);
+
+class OutlierEjection {
+ public:
+  enum class State : std::uint8_t { Healthy, Ejected, Probation };
+
+  explicit OutlierEjection(const config::OutlierDetection& settings) : settings_(settings) {}
+  // The new settings apply from now on; states, counters and times stay. With `mode: observe`
+  // those that are out come back at the next advance().
+  void configure(const config::OutlierDetection& settings);
+
+  // `slot` is free and below kMaxEndpoints. Others' ejections may end early by a remove().
+  void add(std::uint32_t slot, TimePoint now);
+  void remove(std::uint32_t slot);
+
+  State state(std::uint32_t slot) const;  // Healthy for a slot that is not there
+  std::uint32_t count(State state) const { return counts_[static_cast<std::size_t>(state)]; }
+
+  // Ends the ejections that are over and calls `changed(slot)` for each. One comparison when
+  // none is due before next_return().
+  template <class Changed>
+  void advance(TimePoint now, const Changed& changed) {
+    while (now >= next_return_) {
+      const auto slot = end_one(now);
+      if (!slot) return;
+      changed(*slot);
+    }
+  }
+  TimePoint next_return() const { return next_return_; }
+
+  // What a record did to its endpoint.
+  struct Change {
+    bool ejected = false;
+    bool restored = false;  // its probation is over
+    bool observed = false;  // would have been ejected, but for `mode: observe`
+    std::optional<EjectionDenial> denied;
+    Detector detector{};     // for ejected, observed
+    Duration ejected_for{};  // for ejected
+  };
+  // A try's response head, or its failure; a body that broke off later is one more
+  // TryOutcome::Reset. `on_probation` false: it was not admitted by take_probation(); where its
+  // endpoint is on probation, it began before the ejection and says nothing of the time since.
+  // The probation's own try gives its place back hereby, whatever it came to.
+  Change record(std::uint32_t slot, const TryEnd& end, TimePoint now, bool on_probation = true);
+
+  // Probation's one place. False where there is none, or it is taken.
+  bool take_probation(std::uint32_t slot);
+  void give_back_probation(std::uint32_t slot);  // the try ends unrecorded; idempotent
+  // The endpoint whose place has been free longest.
+  std::optional<std::uint32_t> free_probation_slot() const;
+
+  // Every `interval`: one consecutive ejection less for those with successes and no failure since
+  // the last sweep.
+  void sweep(TimePoint now);
+
+  std::uint64_t ejections(Detector d) const { return ejections_[static_cast<std::size_t>(d)]; }
+  std::uint64_t denied(EjectionDenial c) const { return denied_[static_cast<std::size_t>(c)]; }
+
+  struct Snapshot {
+    State state = State::Healthy;
+    TimePoint ejected_until{};  // for Ejected
+    std::uint32_t consecutive_local_origin_failures = 0;
+    std::uint32_t consecutive_gateway_errors = 0;
+    std::uint32_t consecutive_5xx = 0;
+    std::uint32_t ejections = 0;  // consecutive ones: the multiplier
+    std::uint32_t successes = 0;  // in the window
+    std::uint32_t failures = 0;
+  };
+  Snapshot snapshot(std::uint32_t slot, TimePoint now) const;
+
+ private:
+  struct Slot {
+    bool present = false;
+    State state = State::Healthy;
+    bool probation_taken = false;
+    FailureRows rows;
+    std::uint32_t ejections = 0;
+    bool succeeded = false;  // since the last sweep
+    bool failed = false;
+    TimePoint ejected_until{};
+    SuccessWindow window{kComparisonWindow};
+  };
+
+  Slot* find(std::uint32_t slot);
+  const Slot* find(std::uint32_t slot) const;
+  std::uint32_t present() const { return counts_[0] + counts_[1] + counts_[2]; }
+  std::uint32_t allowed_out() const;
+  bool none_may_be_out() const;
+  void set_state(std::uint32_t slot, State state);
+  void end_ejections_beyond_caps();
+  std::optional<std::uint32_t> end_one(TimePoint now);
+
+  Change judge_probation(std::uint32_t slot, FailureClass what, TimePoint now);
+  Change judge(std::uint32_t slot, TimePoint now);
+  bool others_do_better(const Slot& entry, TimePoint now) const;
+  std::optional<EjectionDenial> cap_against_one_more() const;
+  Change deny(EjectionDenial cause);
+  Change eject(std::uint32_t slot, Detector detector, TimePoint now);
+
+  config::OutlierDetection settings_;
+  std::vector<Slot> slots_;
+  std::array<std::uint32_t, 3> counts_{};      // endpoints by State
+  std::vector<std::uint32_t> free_probation_;  // in the order in which their places came free
+  SuccessWindow all_{kComparisonWindow};
+  TimePoint next_return_ = kNever;
+  std::array<std::uint64_t, kDetectors> ejections_{};
+  std::array<std::uint64_t, kEjectionDenials> denied_{};
+};
+
+}  // namespace outrigger::policy

@@ -1,0 +1,231 @@
+#include "proxy/upstream/attempt.h"
+
+#include "proxy/base/check.h"
+#include "proxy/upstream/cluster.h"
+
+namespace outrigger::upstream {
+
+using exchange::Start;
+using policy::Processed;
+using policy::TryEnd;
+using policy::TryOutcome;
+
+Attempt::Attempt(Cluster& cluster) : cluster_(cluster) {}
+
+Attempt::~Attempt() { INVARIANT(state_ == State::Idle); }
+
+// --- admission and connection -----------------------------------------------------------------
+
+Start Attempt::start(const exchange::TryRequest& request, exchange::AttemptEvents& events) {
+  INVARIANT(state_ == State::Idle);
+  request_ = &request;
+  events_ = &events;
+  scheduler = &cluster_.scheduler();
+  repeatable = request.repeatable;
+  elsewhere = request.elsewhere;
+  tried = request.tried;
+  deadline = request.deadline;
+  const bool first = request.kind == exchange::TryKind::First;
+  const bool may_queue = request.kind != exchange::TryKind::Hedge;
+  switch (cluster_.state().admit(*this, first, may_queue, scheduler->now())) {
+    case ClusterState::Admission::Refused: return Start::Refused;
+    case ClusterState::Admission::Queued: state_ = State::Waiting; return Start::Queued;
+    case ClusterState::Admission::Granted: break;
+  }
+  return obtain_connection() ? Start::Running : Start::Refused;
+}
+
+void Attempt::run() {
+  done = false;
+  if (refusal.kind != exchange::FailureKind::None || !obtain_connection()) {
+    state_ = State::Over;
+    return events_->on_try_refused(refusal);
+  }
+  exchange::AttemptEvents& events = *events_;
+  const bool ready = connected();
+  events.on_try_started(ticket.slot);
+  // Started events end nothing, so that the try is still there.
+  if (ready && state_ == State::Sent) events.on_try_ready();
+}
+
+// False, with a refusal, where the endpoint left between its choice and now.
+bool Attempt::obtain_connection() {
+  const bool fresh = request_->fresh_connection || ticket.tried_before;
+  started_ = scheduler->now();
+  time_to_head_ = {};
+  connection_ = cluster_.pool().obtain(ticket, fresh, !repeatable);
+  if (!connection_) {
+    settle({.outcome = TryOutcome::Abandoned});
+    finish(false);
+    state_ = State::Idle;
+    refusal = {.kind = exchange::FailureKind::NoHealthyUpstream};
+    return false;
+  }
+  connection_->attach(*this);
+  state_ = State::Connecting;
+  if (connection_->connected()) send_request();
+  return true;
+}
+
+void Attempt::send_request() {
+  state_ = State::Sent;
+  connection_->send_head(*request_->head, request_->additions);
+}
+
+void Attempt::on_connected() {
+  cluster_.pool().connect_ended();
+  cluster_.state().connects_succeeded.fetch_add(1, std::memory_order_relaxed);
+  send_request();
+  events_->on_try_ready();
+}
+
+void Attempt::on_connect_failed(bool timed_out) {
+  auto& counter =
+      timed_out ? cluster_.state().connects_timed_out : cluster_.state().connects_refused;
+  counter.fetch_add(1, std::memory_order_relaxed);
+  fail({.outcome = timed_out ? TryOutcome::ConnectTimeout : TryOutcome::ConnectRefused,
+        .processed = Processed::NotSent});
+}
+
+// --- the request -------------------------------------------------------------------------------
+
+bool Attempt::connected() const {
+  return state_ == State::Sent || state_ == State::Responding || state_ == State::Tunnel;
+}
+
+void Attempt::send_body(std::string_view bytes) { connection_->send_body(bytes); }
+void Attempt::send_end(const http::Headers* trailers) { connection_->send_end(trailers); }
+bool Attempt::flush() { return connection_->flush(); }
+void Attempt::pause_response() { connection_->pause(); }
+void Attempt::resume_response() { connection_->resume(); }
+void Attempt::on_connection_writable() { events_->on_try_writable(); }
+
+std::string_view Attempt::endpoint_address() const {
+  return ticket.endpoint ? std::string_view(ticket.endpoint->address) : std::string_view();
+}
+
+// --- the response ------------------------------------------------------------------------------
+
+TryEnd Attempt::judge(const http::ResponseHead& head) const {
+  TryEnd judged{.outcome = TryOutcome::Response, .status = head.status};
+  const auto mark = head.headers.value_of(http::Field::XOutriggerRetry);
+  judged.refused_elsewhere = http::equals_ignore_case(mark, "elsewhere");
+  judged.refused_for_good = http::equals_ignore_case(mark, "no");
+  const bool untouched = judged.refused_elsewhere || head.status == 425;
+  judged.processed = untouched ? Processed::NotProcessed : Processed::MaybeProcessed;
+  return judged;
+}
+
+void Attempt::on_response_head(const http::ResponseHead& head) {
+  if (head.informational()) return events_->on_try_head(head, {});
+  state_ = State::Responding;
+  time_to_head_ = scheduler->now() - started_;
+  const TryEnd judged = judge(head);
+  settle(judged);
+  if (head.status == 101) enter_tunnel();
+  events_->on_try_head(head, judged);
+}
+
+void Attempt::enter_tunnel() {
+  state_ = State::Tunnel;
+  cluster_.state().finish(ticket, time_to_head_, true, scheduler->now());
+}
+
+void Attempt::on_response_body(std::string_view bytes) { events_->on_try_body(bytes); }
+void Attempt::on_read_done() { events_->on_try_read_done(); }
+
+void Attempt::on_response_end(const http::Headers* trailers) {
+  const bool tunnel = state_ == State::Tunnel;
+  const auto slot = ticket.slot;
+  state_ = State::Over;
+  cluster_.pool().give_back(std::move(connection_));
+  if (tunnel) {
+    cluster_.state().connection_freed(slot, scheduler->now());
+  } else {
+    finish(false);
+  }
+  events_->on_try_end(trailers);
+}
+
+void Attempt::on_connection_lost(bool bad_response) {
+  if (state_ == State::Tunnel) return on_response_end(nullptr);
+  if (state_ == State::Responding) {
+    cluster_.state().body_broke(ticket, scheduler->now());
+    cluster_.pool().count_bytes(*connection_);
+    connection_.reset();
+    state_ = State::Over;
+    finish(false);
+    return events_->on_try_broken();
+  }
+  if (bad_response) return fail({.outcome = TryOutcome::BadResponse});
+  if (!connection_->any_sent()) {
+    return fail({.outcome = TryOutcome::ResetBeforeRequest, .processed = Processed::NotSent});
+  }
+  const bool stale = connection_->used_before() && !connection_->any_received();
+  fail({.outcome = stale ? TryOutcome::StaleConnection : TryOutcome::Reset});
+}
+
+// --- the end -----------------------------------------------------------------------------------
+
+void Attempt::settle(const TryEnd& try_end) {
+  const auto now = scheduler->now();
+  if (time_to_head_ == Duration{}) time_to_head_ = now - started_;
+  cluster_.state().settle(ticket, try_end, time_to_head_, now);
+}
+
+void Attempt::finish(bool connection_stays) {
+  cluster_.state().finish(ticket, time_to_head_, connection_stays, scheduler->now());
+}
+
+void Attempt::fail(const TryEnd& try_end) {
+  if (state_ == State::Connecting) cluster_.pool().connect_ended();
+  settle(try_end);
+  cluster_.pool().count_bytes(*connection_);
+  connection_.reset();
+  state_ = State::Over;
+  finish(false);
+  events_->on_try_failed(try_end);
+}
+
+void Attempt::end(TryOutcome outcome) {
+  const State was = state_;
+  state_ = State::Over;
+  switch (was) {
+    case State::Idle:
+    case State::Over: return;
+    case State::Waiting: return cluster_.state().leave_queue(*this, scheduler->now());
+    case State::Connecting:
+      cluster_.pool().connect_ended();
+      [[fallthrough]];
+    case State::Sent:
+      settle({.outcome = outcome,
+              .processed = was == State::Sent ? Processed::MaybeProcessed : Processed::NotSent});
+      cluster_.pool().count_bytes(*connection_);
+      connection_.reset();
+      return finish(false);
+    case State::Responding:
+      if (outcome == TryOutcome::Response) {
+        finish(true);
+        return cluster_.pool().drain(std::move(connection_));
+      }
+      cluster_.pool().count_bytes(*connection_);
+      connection_.reset();
+      return finish(false);
+    case State::Tunnel:
+      cluster_.pool().count_bytes(*connection_);
+      connection_->close_gracefully();
+      connection_.reset();
+      return cluster_.state().connection_freed(ticket.slot, scheduler->now());
+  }
+}
+
+void Attempt::release() {
+  end(TryOutcome::Abandoned);
+  Task::unlink();
+  state_ = State::Idle;
+  events_ = nullptr;
+  request_ = nullptr;
+  cluster_.recycle(*this);
+}
+
+}  // namespace outrigger::upstream

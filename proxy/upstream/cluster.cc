@@ -1,0 +1,49 @@
+#include "proxy/upstream/cluster.h"
+
+#include "proxy/base/check.h"
+
+namespace outrigger::upstream {
+
+Cluster::Cluster(std::shared_ptr<ClusterState> state, const config::Upstream& settings,
+                 ConnectionFactory& factory, exchange::Scheduler& scheduler, Random& random)
+    : state_(std::move(state)),
+      settings_(settings),
+      scheduler_(scheduler),
+      pool_(*state_, factory, scheduler, random) {
+  pool_.configure(settings_);
+}
+
+Cluster::~Cluster() { INVARIANT(quiet()); }
+
+void Cluster::configure(const config::Upstream& settings) { settings_ = settings; }
+
+exchange::StartResult Cluster::start(const exchange::TryRequest& request,
+                                     exchange::AttemptEvents& events) {
+  if (spare_.empty()) spare_.push_back(std::make_unique<Attempt>(*this));
+  Attempt* attempt = spare_.back().release();
+  spare_.pop_back();
+  ++attempts_out_;
+  exchange::StartResult result;
+  result.attempt.reset(attempt);
+  result.start = attempt->start(request, events);
+  if (result.start == exchange::Start::Refused) {
+    result.refusal = attempt->refusal_of_start();
+    result.attempt.reset();
+  }
+  return result;
+}
+
+void Cluster::recycle(Attempt& attempt) {
+  --attempts_out_;
+  spare_.push_back(std::unique_ptr<Attempt>(&attempt));
+}
+
+bool Cluster::other_endpoint_usable(std::span<const std::uint32_t> tried) {
+  return state_->other_endpoint_usable(tried, scheduler_.now());
+}
+
+bool Cluster::breaker_refuses() { return state_->breaker_refuses(scheduler_.now()); }
+
+bool Cluster::withdraw_retry() { return state_->withdraw_retry(scheduler_.now()); }
+
+}  // namespace outrigger::upstream

@@ -1,0 +1,49 @@
+// One upstream as one worker's exchanges see it: the shared state, this worker's connections, and
+// its pool of attempts.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "proxy/exchange/ports.h"
+#include "proxy/upstream/attempt.h"
+#include "proxy/upstream/cluster_state.h"
+#include "proxy/upstream/connection_pool.h"
+
+namespace outrigger::upstream {
+
+class Cluster final : public exchange::Upstream {
+ public:
+  // `factory`, `scheduler`, `random` outlive it, and it outlives its attempts.
+  Cluster(std::shared_ptr<ClusterState> state, const config::Upstream& settings,
+          ConnectionFactory& factory, exchange::Scheduler& scheduler, Random& random);
+  ~Cluster() override;
+
+  void configure(const config::Upstream& settings);
+
+  exchange::StartResult start(const exchange::TryRequest& request,
+                              exchange::AttemptEvents& events) override;
+  bool other_endpoint_usable(std::span<const std::uint32_t> tried) override;
+  bool breaker_refuses() override;
+  bool withdraw_retry() override;
+
+  void drop_idle() { pool_.close_idle(); }
+  // No attempt is under way (its connections may be idle).
+  bool quiet() const { return attempts_out_ == 0; }
+
+  // For its attempts.
+  ClusterState& state() { return *state_; }
+  ConnectionPool& pool() { return pool_; }
+  exchange::Scheduler& scheduler() { return scheduler_; }
+  void recycle(Attempt& attempt);
+
+ private:
+  std::shared_ptr<ClusterState> state_;
+  config::Upstream settings_;
+  exchange::Scheduler& scheduler_;
+  ConnectionPool pool_;
+  std::vector<std::unique_ptr<Attempt>> spare_;
+  std::size_t attempts_out_ = 0;
+};
+
+}  // namespace outrigger::upstream

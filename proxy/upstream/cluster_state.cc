@@ -1,0 +1,439 @@
+#include "proxy/upstream/cluster_state.h"
+
+#include <algorithm>
+
+#include "proxy/base/check.h"
+#include "proxy/base/log.h"
+
+namespace outrigger::upstream {
+namespace {
+
+using exchange::FailureKind;
+using exchange::LimitKind;
+using policy::TryOutcome;
+using policy::Verdict;
+
+constexpr std::size_t kMaxSlots = 1024;
+
+std::uint64_t next_endpoint_id() {
+  static std::atomic<std::uint64_t> last{0};
+  return ++last;
+}
+
+bool contains(std::span<const std::uint32_t> slots, std::uint32_t slot) {
+  return std::ranges::find(slots, slot) != slots.end();
+}
+
+bool failed_for_balancer(const policy::TryEnd& end) {
+  return end.outcome != TryOutcome::Response || end.status >= 500 || end.refused_elsewhere ||
+         end.refused_for_good;
+}
+
+bool says_something(const policy::TryEnd& end) {
+  return end.outcome != TryOutcome::Abandoned && end.outcome != TryOutcome::StaleConnection;
+}
+
+std::size_t bucket_of(Duration d) {
+  const double value = seconds(d);
+  std::size_t i = 0;
+  while (i < exchange::kBucketBounds.size() && value > exchange::kBucketBounds[i]) ++i;
+  return i;
+}
+
+}  // namespace
+
+ClusterState::ClusterState(const config::Upstream& settings, std::uint64_t seed)
+    : settings_(settings),
+      seed_(seed),
+      limit_(settings.limits.max_requests, settings.limits.max_connections),
+      queue_(settings.limits.max_pending),
+      choice_(settings.load_balancer, Random(seed + 1)),
+      budget_(settings.retry_budget) {
+  if (settings.circuit_breaker) breaker_.emplace(*settings.circuit_breaker, Random(seed));
+  if (settings.outlier_detection) ejection_.emplace(*settings.outlier_detection);
+}
+
+ClusterState::~ClusterState() = default;
+
+void ClusterState::configure(const config::Upstream& settings, TimePoint now) {
+  const std::lock_guard lock(mutex_);
+  settings_ = settings;
+  limit_.configure(settings.limits.max_requests, settings.limits.max_connections);
+  queue_.configure(settings.limits.max_pending);
+  choice_.configure(settings.load_balancer);
+  budget_.configure(settings.retry_budget);
+  if (!settings.circuit_breaker) {
+    breaker_.reset();
+  } else if (breaker_) {
+    breaker_->configure(*settings.circuit_breaker);
+  } else {
+    breaker_.emplace(*settings.circuit_breaker, Random(seed_));
+  }
+  if (!settings.outlier_detection) {
+    ejection_.reset();
+  } else if (ejection_) {
+    ejection_->configure(*settings.outlier_detection);
+  } else {
+    ejection_.emplace(*settings.outlier_detection);
+    for (std::uint32_t i = 0; i < slots_.size(); ++i) {
+      if (slots_[i].endpoint && !slots_[i].departing) ejection_->add(i, now);
+    }
+  }
+  for (std::uint32_t i = 0; i < slots_.size(); ++i) update_selectable_locked(i);
+}
+
+// --- the set of endpoints --------------------------------------------------------------------
+
+void ClusterState::set_endpoints(std::span<const WantedEndpoint> wanted, TimePoint now) {
+  const std::lock_guard lock(mutex_);
+  const auto is_wanted = [&](const Endpoint& endpoint) {
+    return std::ranges::find(wanted, endpoint.address, &WantedEndpoint::address) != wanted.end();
+  };
+  bool changed = false;
+  for (std::uint32_t i = 0; i < slots_.size(); ++i) {
+    const Slot& slot = slots_[i];
+    if (!slot.endpoint || slot.departing || is_wanted(*slot.endpoint)) continue;
+    depart_locked(i);
+    changed = true;
+  }
+  for (const WantedEndpoint& want : wanted) {
+    const auto same = std::ranges::find_if(slots_, [&](const Slot& slot) {
+      return slot.endpoint && !slot.departing && slot.endpoint->address == want.address;
+    });
+    if (same != slots_.end()) {
+      const auto index = static_cast<std::uint32_t>(same - slots_.begin());
+      if (same->endpoint->weight == want.weight) continue;
+      same->endpoint = std::make_shared<Endpoint>(
+          Endpoint{same->endpoint->id, want.address, want.configured, want.weight});
+      choice_.set_weight(index, want.weight);
+      continue;
+    }
+    const auto index = free_slot_locked();
+    if (!index) break;  // kMaxSlots: more addresses than a sidecar balances over
+    slots_[*index] = {.endpoint = std::make_shared<Endpoint>(Endpoint{
+                          next_endpoint_id(), want.address, want.configured, want.weight})};
+    choice_.add(*index, want.weight, now);
+    if (ejection_) ejection_->add(*index, now);
+    update_selectable_locked(*index);
+    ++endpoints_;
+    changed = true;
+  }
+  if (changed) version_.fetch_add(1, std::memory_order_release);
+}
+
+std::optional<std::uint32_t> ClusterState::free_slot_locked() {
+  for (std::uint32_t i = 0; i < slots_.size(); ++i) {
+    if (!slots_[i].endpoint) return i;
+  }
+  if (slots_.size() == kMaxSlots) return std::nullopt;
+  slots_.emplace_back();
+  return static_cast<std::uint32_t>(slots_.size() - 1);
+}
+
+void ClusterState::depart_locked(std::uint32_t index) {
+  slots_[index].departing = true;
+  --endpoints_;
+  if (ejection_) ejection_->remove(index);
+  choice_.set_selectable(index, false);
+  free_if_drained_locked(index);
+}
+
+void ClusterState::free_if_drained_locked(std::uint32_t index) {
+  Slot& slot = slots_[index];
+  if (!slot.departing || slot.requests > 0 || slot.connections > 0) return;
+  choice_.remove(index);
+  slot = {};
+}
+
+void ClusterState::resolution_failed(const std::string& error) {
+  const std::lock_guard lock(mutex_);
+  ++discovery_failures_;
+  resolution_error_ = error;
+}
+
+void ClusterState::resolution_succeeded(double unix_seconds) {
+  const std::lock_guard lock(mutex_);
+  discovery_last_success_ = unix_seconds;
+  resolution_error_.clear();
+}
+
+EndpointPtr ClusterState::endpoint_at(std::uint32_t slot) const {
+  const std::lock_guard lock(mutex_);
+  return slot < slots_.size() && !slots_[slot].departing ? slots_[slot].endpoint : nullptr;
+}
+
+// --- admission -------------------------------------------------------------------------------
+
+ClusterState::Admission ClusterState::admit(Waiter& waiter, bool first_try, bool may_queue,
+                                            TimePoint now) {
+  const std::lock_guard lock(mutex_);
+  waiter.done = false;
+  waiter.ticket = {};
+  waiter.refusal = {};
+  if (first_try) budget_.deposit(now);
+  const auto refused = [&](Refusal refusal) {
+    waiter.refusal = refusal;
+    return Admission::Refused;
+  };
+  // Asked before queueing, so that nobody waits for a place only to be refused.
+  if (breaker_ && breaker_->would_refuse(now)) {
+    breaker_->admit(now);  // counts the rejection
+    return refused({.kind = FailureKind::CircuitOpen, .retry_after = breaker_->retry_after(now)});
+  }
+  if (queue_.size() == 0 && admit_locked(waiter, now)) {
+    return waiter.refusal.kind == FailureKind::None ? Admission::Granted : Admission::Refused;
+  }
+  if (!may_queue || settings_.limits.max_pending == 0) {
+    const bool requests = limit_.requests() >= settings_.limits.max_requests;
+    return refused({.kind = FailureKind::Overflow,
+                    .limit = requests ? LimitKind::MaxRequests : LimitKind::MaxConnections});
+  }
+  waiter.since = now;
+  if (!queue_.push(waiter)) {
+    return refused({.kind = FailureKind::Overflow, .limit = LimitKind::MaxPending});
+  }
+  return Admission::Queued;
+}
+
+// Fills the waiter's ticket or refusal and answers true, or false where there is no place now.
+bool ClusterState::admit_locked(Waiter& waiter, TimePoint now) {
+  if (!limit_.try_acquire()) return false;
+  policy::CircuitPermit circuit{.granted = true};
+  if (breaker_) {
+    circuit = breaker_->admit(now, waiter.deadline);
+    if (!circuit.granted) {
+      limit_.release();
+      waiter.refusal = {.kind = FailureKind::CircuitOpen,
+                        .retry_after = breaker_->retry_after(now)};
+      return true;
+    }
+  }
+  waiter.ticket.circuit = circuit;
+  advance_locked(now);
+  const Pick pick = pick_locked(waiter, now);
+  if (pick == Pick::Found) return true;
+  if (breaker_) breaker_->record(circuit, Verdict::Uncounted, now);
+  limit_.release();
+  waiter.ticket = {};
+  if (pick == Pick::AllAtLimit) return false;
+  const bool unresolved = endpoints_ == 0 && !resolution_error_.empty();
+  waiter.refusal = {.kind = unresolved ? FailureKind::DnsFailure : FailureKind::NoHealthyUpstream};
+  return true;
+}
+
+ClusterState::Pick ClusterState::pick_locked(Waiter& waiter, TimePoint now) {
+  const auto probation = ejection_ ? ejection_->free_probation_slot() : std::nullopt;
+  const bool probation_fits = probation && !at_limit_locked(slots_[*probation]) &&
+                              !(waiter.elsewhere && contains(waiter.tried, *probation));
+  if (probation_fits && waiter.repeatable && !contains(waiter.tried, *probation)) {
+    take_slot_locked(waiter, *probation, true, now);
+    return Pick::Found;
+  }
+  if (const auto chosen = choice_.choose(now, waiter.tried, waiter.elsewhere)) {
+    take_slot_locked(waiter, *chosen, false, now);
+    return Pick::Found;
+  }
+  if (probation_fits) {  // better than an answer of our own, even for a request sent only once
+    take_slot_locked(waiter, *probation, true, now);
+    return Pick::Found;
+  }
+  const bool some_at_limit = std::ranges::any_of(slots_, [&](const Slot& slot) {
+    return slot.endpoint && !slot.departing && at_limit_locked(slot);
+  });
+  return some_at_limit && !waiter.elsewhere ? Pick::AllAtLimit : Pick::None;
+}
+
+void ClusterState::take_slot_locked(Waiter& waiter, std::uint32_t index, bool probation,
+                                    TimePoint now) {
+  Slot& slot = slots_[index];
+  if (probation) INVARIANT(ejection_->take_probation(index));
+  ++slot.requests;
+  ++slot.connections;
+  ++slot.tries;
+  choice_.on_start(index, now);
+  update_selectable_locked(index);
+  Ticket& ticket = waiter.ticket;
+  ticket.slot = index;
+  ticket.endpoint = slot.endpoint.get();
+  ticket.probation = probation;
+  ticket.tried_before = contains(waiter.tried, index);
+  ticket.make_room = limit_.connections() + idle_connections > settings_.limits.max_connections;
+}
+
+bool ClusterState::at_limit_locked(const Slot& slot) const {
+  const auto& limits = settings_.limits;
+  return (limits.max_requests_per_endpoint && slot.requests >= *limits.max_requests_per_endpoint) ||
+         (limits.max_connections_per_endpoint &&
+          slot.connections >= *limits.max_connections_per_endpoint);
+}
+
+void ClusterState::update_selectable_locked(std::uint32_t index) {
+  const Slot& slot = slots_[index];
+  if (!slot.endpoint) return;
+  const bool healthy =
+      !ejection_ || slot.departing ||
+      ejection_->state(index) == policy::OutlierEjection::State::Healthy;
+  choice_.set_selectable(index, healthy && !slot.departing && !at_limit_locked(slot));
+}
+
+void ClusterState::advance_locked(TimePoint now) {
+  if (!ejection_ || now < ejection_->next_return()) return;
+  ejection_->advance(now, [this](std::uint32_t slot) { update_selectable_locked(slot); });
+}
+
+void ClusterState::serve_queue_locked(TimePoint now) {
+  while (policy::PendingNode* oldest = queue_.oldest()) {
+    auto& waiter = static_cast<Waiter&>(*oldest);
+    if (!admit_locked(waiter, now)) return;
+    queue_.remove(waiter);
+    const Duration waited = now - waiter.since;
+    ++pending_duration_.buckets[bucket_of(waited)];
+    pending_duration_.sum += seconds(waited);
+    waiter.done = true;
+    waiter.scheduler->soon(waiter);
+  }
+}
+
+void ClusterState::leave_queue(Waiter& waiter, TimePoint now) {
+  {
+    const std::lock_guard lock(mutex_);
+    queue_.remove(waiter);
+    if (!waiter.done || waiter.refusal.kind != FailureKind::None) return;
+  }
+  waiter.done = false;
+  settle(waiter.ticket, {.outcome = TryOutcome::Abandoned}, {}, now);
+  finish(waiter.ticket, {}, false, now);
+}
+
+// --- verdicts --------------------------------------------------------------------------------
+
+void ClusterState::settle(Ticket& ticket, const policy::TryEnd& end, Duration time_to_head,
+                          TimePoint now) {
+  if (ticket.settled) return;
+  ticket.settled = true;
+  ticket.failed = failed_for_balancer(end);
+  ticket.sample = says_something(end);
+  policy::OutlierEjection::Change change;
+  auto before = policy::CircuitState::Closed;
+  auto after = before;
+  {
+    const std::lock_guard lock(mutex_);
+    if (breaker_) {
+      before = breaker_->state();
+      breaker_->record(ticket.circuit, policy::breaker_verdict(*settings_.circuit_breaker, end),
+                       now, time_to_head);
+      after = breaker_->state();
+    }
+    Slot& slot = slots_[ticket.slot];
+    if (ticket.sample && policy::is_local_origin_failure(end.outcome)) ++slot.failures;
+    if (ticket.sample && end.outcome == TryOutcome::Response && end.status >= 500) ++slot.failures;
+    if (ejection_ && !slot.departing) {
+      if (ticket.probation && !ticket.sample) ejection_->give_back_probation(ticket.slot);
+      change = ejection_->record(ticket.slot, end, now, ticket.probation);
+      update_selectable_locked(ticket.slot);
+    }
+  }
+  report(ticket.slot, change, before, after);
+}
+
+void ClusterState::body_broke(const Ticket& ticket, TimePoint now) {
+  policy::OutlierEjection::Change change;
+  {
+    const std::lock_guard lock(mutex_);
+    Slot& slot = slots_[ticket.slot];
+    if (!ejection_ || slot.departing) return;
+    ++slot.failures;
+    change = ejection_->record(ticket.slot, {.outcome = TryOutcome::Reset}, now, false);
+    update_selectable_locked(ticket.slot);
+  }
+  report(ticket.slot, change, policy::CircuitState::Closed, policy::CircuitState::Closed);
+}
+
+void ClusterState::report(std::uint32_t slot, const policy::OutlierEjection::Change& change,
+                          policy::CircuitState before, policy::CircuitState after) {
+  if (change.ejected || change.restored) {
+    const EndpointPtr endpoint = endpoint_at(slot);
+    const std::string_view address = endpoint ? std::string_view(endpoint->address) : "?";
+    if (change.ejected) {
+      log::warn("upstream {}: endpoint {} ejected for {:.1f} s ({})", settings_.name, address,
+                seconds(change.ejected_for), label(change.detector));
+    } else {
+      log::info("upstream {}: endpoint {} is back", settings_.name, address);
+    }
+  }
+  if (before == after) return;
+  static constexpr std::string_view kNames[] = {"closed", "half-open", "open"};
+  log::warn("upstream {}: circuit breaker {}", settings_.name,
+            kNames[static_cast<std::size_t>(after)]);
+}
+
+void ClusterState::finish(Ticket& ticket, Duration time_to_head, bool connection_stays,
+                          TimePoint now) {
+  INVARIANT(ticket.settled);
+  const std::lock_guard lock(mutex_);
+  Slot& slot = slots_[ticket.slot];
+  --slot.requests;
+  if (!connection_stays) --slot.connections;
+  choice_.on_end(ticket.slot, now, time_to_head, ticket.failed, ticket.sample);
+  update_selectable_locked(ticket.slot);
+  free_if_drained_locked(ticket.slot);
+  if (connection_stays) {
+    limit_.release_request_keep_connection();
+  } else {
+    limit_.release();
+  }
+  serve_queue_locked(now);
+}
+
+void ClusterState::connection_freed(std::uint32_t index, TimePoint now) {
+  const std::lock_guard lock(mutex_);
+  --slots_[index].connections;
+  limit_.release_connection();
+  update_selectable_locked(index);
+  free_if_drained_locked(index);
+  serve_queue_locked(now);
+}
+
+// --- what a plan asks ------------------------------------------------------------------------
+
+bool ClusterState::other_endpoint_usable(std::span<const std::uint32_t> tried, TimePoint now) {
+  const std::lock_guard lock(mutex_);
+  advance_locked(now);
+  std::uint32_t usable = choice_.selectable();
+  for (std::size_t i = 0; i < tried.size(); ++i) {
+    const auto slot = tried[i];
+    const bool again = contains(tried.first(i), slot);
+    const bool selectable = slots_[slot].endpoint && !slots_[slot].departing &&
+                            !at_limit_locked(slots_[slot]) &&
+                            (!ejection_ || ejection_->state(slot) ==
+                                               policy::OutlierEjection::State::Healthy);
+    if (!again && selectable) --usable;
+  }
+  return usable > 0;
+}
+
+bool ClusterState::breaker_refuses(TimePoint now) {
+  const std::lock_guard lock(mutex_);
+  return breaker_ && breaker_->would_refuse(now);
+}
+
+bool ClusterState::withdraw_retry(TimePoint now) {
+  const std::lock_guard lock(mutex_);
+  return budget_.withdraw(now);
+}
+
+void ClusterState::sweep_if_due(TimePoint now) {
+  const std::lock_guard lock(mutex_);
+  if (!ejection_ || now < next_sweep_) return;
+  next_sweep_ = saturating_add(now, settings_.outlier_detection->interval);
+  ejection_->sweep(now);
+  advance_locked(now);
+}
+
+bool ClusterState::usable(TimePoint now) {
+  const std::lock_guard lock(mutex_);
+  advance_locked(now);
+  return choice_.selectable() > 0;
+}
+
+}  // namespace outrigger::upstream

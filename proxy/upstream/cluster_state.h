@@ -1,0 +1,167 @@
+// What all workers share of one upstream: its endpoints and their health, and the policies that
+// must count over the whole daemon: bulkhead, breaker, ejection, balancer, retry budget.
+//
+// Plain policies behind one short mutex, so that a limit of 100 is 100 and not 100 × workers.
+// Under the lock: constant time, no syscall, log or allocation. A place that comes free is
+// handed to the oldest waiter under the lock, never freed and raced for. It stands once per
+// upstream name and survives reloads and resolutions; endpoints are keyed by address.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "config/model.h"
+#include "proxy/base/random.h"
+#include "proxy/base/time.h"
+#include "proxy/exchange/live_state.h"
+#include "proxy/exchange/ports.h"
+#include "proxy/policy/circuit_breaker.h"
+#include "proxy/policy/concurrency_limit.h"
+#include "proxy/policy/endpoint_choice.h"
+#include "proxy/policy/outcome.h"
+#include "proxy/policy/outlier_ejection.h"
+#include "proxy/policy/pending_queue.h"
+#include "proxy/policy/retry_budget.h"
+
+namespace outrigger::upstream {
+
+using exchange::Refusal;
+
+// One address of the upstream. Immutable: a changed one is another endpoint.
+struct Endpoint {
+  std::uint64_t id = 0;    // never used twice in a daemon's life
+  std::string address;     // "10.0.0.1:8080", "[::1]:80", "unix:/path"; never a name
+  std::string configured;  // as the user wrote it
+  std::uint32_t weight = 1;
+};
+using EndpointPtr = std::shared_ptr<const Endpoint>;
+
+// What resolution found: the endpoints that should exist from now on.
+struct WantedEndpoint {
+  std::string address;
+  std::string configured;
+  std::uint32_t weight = 1;
+};
+
+// The admission of one try. Settled once (what it came to) and finished once (its place back).
+struct Ticket {
+  std::uint32_t slot = exchange::kNoIndex;
+  const Endpoint* endpoint = nullptr;  // lives until finish(): a removed one is kept for it
+  policy::CircuitPermit circuit;
+  bool probation = false;
+  bool settled = false;
+  bool failed = false;        // as the balancer sees it: failing fast must attract nothing
+  bool sample = false;        // its time says something about the endpoint
+  bool tried_before = false;  // this exchange has used this endpoint: take a new connection
+  bool make_room = false;     // max_connections is reached: close an idle connection first
+};
+
+// A try that waits for its place; an Attempt is one. `granted` or `refusal` is filled under the
+// lock when its turn comes; then its worker is told through `scheduler`.
+struct Waiter : policy::PendingNode, exchange::Task {
+  exchange::Scheduler* scheduler = nullptr;
+  bool repeatable = false;
+  bool elsewhere = false;
+  std::span<const std::uint32_t> tried;
+  TimePoint deadline = kNever;
+  bool done = false;  // ticket or refusal is filled
+  Ticket ticket;
+  Refusal refusal;
+};
+
+class ClusterState {
+ public:
+  ClusterState(const config::Upstream& settings, std::uint64_t seed);
+  ~ClusterState();
+
+  void configure(const config::Upstream& settings, TimePoint now);
+  void set_endpoints(std::span<const WantedEndpoint> wanted, TimePoint now);
+  void resolution_failed(const std::string& error);
+  void resolution_succeeded(double unix_seconds);
+
+  // --- the way of a try -------------------------------------------------------------------
+  enum class Admission : std::uint8_t { Granted, Queued, Refused };
+  // Bulkhead, breaker, balancer. `waiter` carries the question, and the ticket or refusal when
+  // answered at once.
+  Admission admit(Waiter& waiter, bool first_try, bool may_queue, TimePoint now);
+  void leave_queue(Waiter& waiter, TimePoint now);  // idempotent; a place it was handed passes on
+  // What the try came to: to breaker, ejection and balancer.
+  void settle(Ticket& ticket, const policy::TryEnd& end, Duration time_to_head, TimePoint now);
+  void body_broke(const Ticket& ticket, TimePoint now);  // adds one failure to the endpoint
+  // The place comes back, and passes to the oldest waiter. `connection_stays`: only the request's
+  // (an upgraded connection, or one that still reads a dropped response).
+  void finish(Ticket& ticket, Duration time_to_head, bool connection_stays, TimePoint now);
+  void connection_freed(std::uint32_t slot, TimePoint now);
+
+  // --- what a plan asks ---------------------------------------------------------------------
+  bool other_endpoint_usable(std::span<const std::uint32_t> tried, TimePoint now);
+  bool breaker_refuses(TimePoint now);
+  bool withdraw_retry(TimePoint now);
+
+  // --- connections, counted over all workers --------------------------------------------------
+  std::atomic<std::uint32_t> idle_connections{0};
+  std::atomic<std::uint32_t> connecting{0};
+  std::atomic<std::uint64_t> bytes_in{0}, bytes_out{0};
+  std::atomic<std::uint64_t> connects_succeeded{0}, connects_refused{0}, connects_timed_out{0};
+
+  // The endpoint in that slot, or null. Bumps with every change of the set: pools compare it.
+  std::uint64_t version() const { return version_.load(std::memory_order_acquire); }
+  EndpointPtr endpoint_at(std::uint32_t slot) const;
+
+  // From the control thread, often; sweeps every outlier_detection.interval.
+  void sweep_if_due(TimePoint now);
+  exchange::UpstreamLive live(TimePoint now);
+  bool usable(TimePoint now);  // has an endpoint that would be chosen
+
+ private:
+  struct Slot {
+    EndpointPtr endpoint;               // null: free
+    bool departing = false;             // removed, while tries are still on it
+    std::uint32_t requests = 0;
+    std::uint32_t connections = 0;      // busy ones
+    std::uint64_t tries = 0;
+    std::uint64_t failures = 0;
+  };
+  enum class Pick : std::uint8_t { Found, None, AllAtLimit };
+
+  bool admit_locked(Waiter& waiter, TimePoint now);  // false: stays or goes to the queue
+  Pick pick_locked(Waiter& waiter, TimePoint now);
+  void serve_queue_locked(TimePoint now);
+  void take_slot_locked(Waiter& waiter, std::uint32_t slot, bool probation, TimePoint now);
+  void update_selectable_locked(std::uint32_t slot);
+  void advance_locked(TimePoint now);
+  bool at_limit_locked(const Slot& slot) const;
+  void depart_locked(std::uint32_t slot);
+  void free_if_drained_locked(std::uint32_t slot);
+  std::optional<std::uint32_t> free_slot_locked();
+  void report(std::uint32_t slot, const policy::OutlierEjection::Change& change,
+              policy::CircuitState before, policy::CircuitState after);
+
+  mutable std::mutex mutex_;
+  config::Upstream settings_;
+  std::uint64_t seed_;
+  std::vector<Slot> slots_;
+  std::uint32_t endpoints_ = 0;
+  policy::ConcurrencyLimit limit_;
+  policy::PendingQueue queue_;
+  std::optional<policy::CircuitBreaker> breaker_;
+  std::optional<policy::OutlierEjection> ejection_;
+  policy::EndpointChoice choice_;
+  policy::RetryBudget budget_;
+  exchange::HistogramLive pending_duration_;
+  TimePoint next_sweep_{};
+  std::uint64_t discovery_failures_ = 0;
+  double discovery_last_success_ = 0;
+  std::string resolution_error_;
+  std::atomic<std::uint64_t> version_{0};
+};
+
+}  // namespace outrigger::upstream

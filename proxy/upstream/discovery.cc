@@ -1,0 +1,101 @@
+#include "proxy/upstream/discovery.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "proxy/base/check.h"
+#include "proxy/base/log.h"
+
+namespace outrigger::upstream {
+
+Discovery::Discovery(net::Loop& loop, std::shared_ptr<ClusterState> state,
+                     const config::Upstream& settings, std::uint64_t seed)
+    : loop_(loop),
+      state_(std::move(state)),
+      upstream_(settings.name),
+      random_(seed),
+      timer_(loop, *this) {
+  for (const config::Endpoint& endpoint : settings.endpoints) {
+    const auto address = net::Address::parse(endpoint.address);
+    INVARIANT(address);  // validate.h has refused what is no address
+    if (address.value().kind() != net::Address::Kind::Host) {
+      fixed_.push_back({address.value().to_string(), endpoint.address, endpoint.weight});
+      continue;
+    }
+    auto name = std::make_unique<Name>();
+    name->owner = this;
+    name->host = address.value().host();
+    name->configured = endpoint.address;
+    name->port = address.value().port();
+    name->weight = endpoint.weight;
+    names_.push_back(std::move(name));
+  }
+  if (names_.empty()) {
+    publish();
+  } else {
+    resolve_all();
+  }
+}
+
+Discovery::~Discovery() = default;
+
+void Discovery::on_timer(net::Timer&) {
+  for (auto& name : names_) {
+    if (!name->resolution) continue;
+    name->on_resolve_failed("no answer in time");
+  }
+  resolve_all();
+}
+
+void Discovery::resolve_all() {
+  pending_ = names_.size();
+  for (auto& name : names_) {
+    name->resolution = std::make_unique<net::Resolution>(loop_, name->host, name->port, *name);
+  }
+  timer_.arm(saturating_add(loop_.now(), kTimeout));
+}
+
+void Discovery::Name::on_resolved(std::vector<net::Address> found) {
+  resolution.reset();
+  addresses = std::move(found);
+  const auto since_epoch = std::chrono::system_clock::now().time_since_epoch();
+  owner->state_->resolution_succeeded(std::chrono::duration<double>(since_epoch).count());
+  if (!owner->complaint_.empty()) {
+    log::info("upstream {}: {} resolves again", owner->upstream_, host);
+    owner->complaint_.clear();
+  }
+  owner->answered();
+}
+
+void Discovery::Name::on_resolve_failed(std::string reason) {
+  resolution.reset();
+  owner->state_->resolution_failed(host + ": " + reason);
+  if (owner->complaint_ != reason) {
+    log::warn("upstream {}: cannot resolve {}: {}{}", owner->upstream_, host, reason,
+              addresses.empty() ? "" : "; its last addresses stay in use");
+    owner->complaint_ = reason;
+  }
+  owner->answered();
+}
+
+void Discovery::answered() {
+  --pending_;
+  publish();
+  if (pending_ > 0) return;
+  ++rounds_;
+  const double jitter = 0.9 + 0.2 * random_.unit();
+  const auto wait = static_cast<Duration::rep>(jitter * static_cast<double>(kInterval.count()));
+  timer_.arm(saturating_add(loop_.now(), Duration(wait)));
+}
+
+void Discovery::publish() {
+  std::vector<WantedEndpoint> wanted = fixed_;
+  for (const auto& name : names_) {
+    for (const net::Address& address : name->addresses) {
+      wanted.push_back({address.to_string(), name->configured, name->weight});
+    }
+  }
+  state_->set_endpoints(wanted, loop_.now());
+}
+
+}  // namespace outrigger::upstream

@@ -1,0 +1,66 @@
+// Keeps an upstream's endpoints what its configuration says: addresses as they are, host names by
+// resolving them at the start and again every few seconds.
+//
+// Runs on the control loop. A name that fails keeps its last good addresses; one that never
+// resolved has none, and the upstream says so.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "proxy/base/random.h"
+#include "proxy/net/address.h"
+#include "proxy/net/loop.h"
+#include "proxy/net/resolver.h"
+#include "proxy/net/timer.h"
+#include "proxy/upstream/cluster_state.h"
+
+namespace outrigger::upstream {
+
+class Discovery final : private net::TimerEvents {
+ public:
+  static constexpr Duration kInterval = std::chrono::seconds(5);  // ± 10 %
+  // A resolution that has not answered by then has failed.
+  static constexpr Duration kTimeout = std::chrono::seconds(10);
+
+  Discovery(net::Loop& loop, std::shared_ptr<ClusterState> state, const config::Upstream& settings,
+            std::uint64_t seed);
+  ~Discovery() override;
+
+  // Every name has answered or failed once.
+  bool first_round_done() const { return pending_ == 0 || rounds_ > 0; }
+  bool resolves_names() const { return !names_.empty(); }
+
+ private:
+  struct Name final : net::ResolutionEvents {
+    Discovery* owner = nullptr;
+    std::string host;
+    std::string configured;
+    std::uint16_t port = 0;
+    std::uint32_t weight = 1;
+    std::vector<net::Address> addresses;  // the last good ones
+    std::unique_ptr<net::Resolution> resolution;
+
+    void on_resolved(std::vector<net::Address> found) override;
+    void on_resolve_failed(std::string reason) override;
+  };
+
+  void on_timer(net::Timer& timer) override;
+  void resolve_all();
+  void answered();
+  void publish();
+
+  net::Loop& loop_;
+  std::shared_ptr<ClusterState> state_;
+  std::string upstream_;
+  Random random_;
+  net::Timer timer_;
+  std::vector<WantedEndpoint> fixed_;
+  std::vector<std::unique_ptr<Name>> names_;
+  std::size_t pending_ = 0;
+  std::uint32_t rounds_ = 0;
+  std::string complaint_;  // the last one logged, so that a lasting failure is said once
+};
+
+}  // namespace outrigger::upstream

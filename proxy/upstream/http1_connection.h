@@ -1,0 +1,111 @@
+// An HTTP/1.1 connection to an endpoint: one exchange at a time, kept alive between them.
+//
+// Reads stay armed for the connection's whole life, so that a peer that closes or speaks out of
+// turn is noticed while idle and never handed to a request. The only files of upstream/ that see net.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "proxy/http/body_reader.h"
+#include "proxy/http/gather.h"
+#include "proxy/http/head_scanner.h"
+#include "proxy/net/connector.h"
+#include "proxy/net/deferred.h"
+#include "proxy/net/loop.h"
+#include "proxy/net/stream.h"
+#include "proxy/net/timer.h"
+#include "proxy/upstream/connection.h"
+
+namespace outrigger::upstream {
+
+class Http1Connection final : public Connection,
+                              public net::Retirable,
+                              private net::ConnectorEvents,
+                              private net::StreamEvents,
+                              private net::TimerEvents {
+ public:
+  static constexpr std::size_t kMaxHeadBytes = 64 * 1024;
+  static constexpr std::size_t kMaxHeaders = 256;
+  static constexpr int kMaxInformational = 16;
+  // What drain() reads at most before it rather closes.
+  static constexpr std::size_t kMaxDrained = 64 * 1024;
+  static constexpr Duration kMaxDrainTime = std::chrono::seconds(1);
+
+  Http1Connection(net::Loop& loop, EndpointPtr endpoint, std::uint32_t slot, Duration timeout);
+  ~Http1Connection() override;
+
+  void retire() override;
+  void attach(ConnectionUser& user) override;
+  bool connected() const override { return stream_ != nullptr; }
+  void send_head(const http::RequestHead& head, const http::RequestAdditions& add) override;
+  void send_body(std::string_view bytes) override;
+  void send_end(const http::Headers* trailers) override;
+  bool flush() override;
+  void pause() override;
+  void resume() override;
+  bool any_sent() const override;
+  bool any_received() const override { return received_; }
+  bool reusable() const override { return reusable_; }
+  void park(ConnectionKeeper& keeper, TimePoint until) override;
+  void drain(ConnectionKeeper& keeper) override;
+  void close_gracefully() override;
+  Bytes bytes() const override;
+
+ private:
+  enum class Phase : std::uint8_t { Connecting, Idle, Head, Body, Tunnel, Ended, Dead };
+
+  void on_connected(std::unique_ptr<net::Stream> stream) override;
+  void on_connect_failed(int uv_error) override;
+  void on_read(std::string_view bytes) override;
+  void on_eof() override;
+  void on_error(int uv_error) override;
+  void on_writable() override;
+  void on_timer(net::Timer& timer) override;
+
+  void consume(std::string_view in);
+  bool read_head(std::string_view& in);
+  bool take_head(std::string_view block);
+  bool read_body(std::string_view& in);
+  void give(std::string_view bytes);
+  void end(bool peer_closed, bool leftover);
+  void lose(bool bad_response);
+  bool has_owner() const { return user_ != nullptr || draining_; }
+
+  net::Loop& loop_;
+  net::Timer timer_;  // connect, idle or drain, by phase
+  std::unique_ptr<net::Connector> connector_;
+  std::unique_ptr<net::Stream> stream_;
+  ConnectionUser* user_ = nullptr;
+  ConnectionKeeper* keeper_ = nullptr;
+
+  http::Gather out_;
+  http::HeadScanner scanner_;
+  std::string partial_head_;
+  http::ResponseHead head_;
+  http::BodyReader body_;
+
+  Phase phase_ = Phase::Connecting;
+  http::Framing request_framing_ = http::Framing::None;
+  bool to_head_ = false;
+  bool upgrade_ = false;
+  bool request_complete_ = false;
+  bool received_ = false;
+  bool reusable_ = false;
+  bool draining_ = false;
+  bool congested_ = false;
+  int informational_ = 0;
+  std::size_t drained_ = 0;
+  std::uint64_t sent_before_ = 0;  // bytes taken by the kernel before this exchange
+};
+
+class Http1ConnectionFactory final : public ConnectionFactory {
+ public:
+  explicit Http1ConnectionFactory(net::Loop& loop) : loop_(loop) {}
+  ConnectionPtr connect(EndpointPtr endpoint, std::uint32_t slot, Duration timeout) override;
+
+ private:
+  net::Loop& loop_;
+};
+
+}  // namespace outrigger::upstream

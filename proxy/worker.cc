@@ -1,0 +1,144 @@
+#include "proxy/worker.h"
+
+#include <algorithm>
+#include <future>
+
+namespace outrigger {
+
+std::string listener_key(const config::Listener& listener) {
+  return listener.name + " " + listener.address;
+}
+
+Worker::Worker(std::uint64_t seed, downstream::ConnectionTotal& connections)
+    : random_(seed), connections_(connections), factory_(loop_) {}
+
+Worker::~Worker() { stop(); }
+
+void Worker::start() {
+  thread_ = std::thread([this] { loop_.run(); });
+}
+
+void Worker::soon(exchange::Task& task) {
+  tasks_.add(task);
+  if (!pending()) loop_.defer(*this);
+}
+
+// --- a configuration ----------------------------------------------------------------------------
+
+void Worker::assign(Assignment assignment) {
+  auto shared = std::make_shared<Assignment>(std::move(assignment));
+  loop_.post([this, shared] { apply(*shared); });
+}
+
+void Worker::apply(Assignment& assignment) {
+  WorkerScope& scope = scopes_.emplace_back();
+  scope.snapshot = assignment.snapshot;
+  scope.observer = std::move(assignment.observer);
+  scope.random = &random_;
+  scope.scheduler = this;
+  std::map<std::string, std::shared_ptr<upstream::Cluster>> clusters;
+  for (std::size_t i = 0; i < assignment.upstreams.size(); ++i) {
+    const config::Upstream& settings = assignment.config->upstreams[i];
+    auto& cluster = clusters_[settings.name];
+    if (cluster) {
+      cluster->configure(settings);
+    } else {
+      cluster = std::make_shared<upstream::Cluster>(assignment.upstreams[i], settings, factory_,
+                                                    *this, random_);
+    }
+    scope.clusters.push_back(cluster);
+    scope.upstreams.push_back(cluster.get());
+    clusters[settings.name] = cluster;
+  }
+  clusters_ = std::move(clusters);
+  bind_listeners(assignment, scope);
+  forget_old_scopes();
+}
+
+void Worker::bind_listeners(Assignment& assignment, WorkerScope& scope) {
+  const auto& configured = assignment.config->listeners;
+  std::vector<Bound> kept;
+  for (std::size_t i = 0; i < configured.size(); ++i) {
+    const std::string key = listener_key(configured[i]);
+    const auto same = std::ranges::find(listeners_, key, &Bound::key);
+    const auto made = std::ranges::find(assignment.new_listeners, i, &Assignment::NewListener::index);
+    Bound bound{.key = key};
+    const bool known = same != listeners_.end();
+    if (known) {
+      bound.listener = std::move(same->listener);
+      listeners_.erase(same);
+    } else if (made != assignment.new_listeners.end()) {
+      bound.listener = std::make_unique<downstream::Listener>(
+          loop_, std::move(made->socket), requests_, connections_, assignment.counters[i]);
+    } else {
+      continue;
+    }
+    bound.listener->use(scope, *assignment.snapshot->listeners[i]);
+    if (!known) bound.listener->start();
+    kept.push_back(std::move(bound));
+  }
+  for (Bound& gone : listeners_) {
+    gone.listener->set_closing_keep_alive(true);
+    gone.listener->stop_accepting();
+    leaving_.push_back(std::move(gone));
+  }
+  listeners_ = std::move(kept);
+}
+
+// A scope is kept while requests use it, a listener that left while it has connections.
+void Worker::forget_old_scopes() {
+  std::erase_if(leaving_, [](const Bound& bound) { return bound.listener->open_connections() == 0; });
+  const bool in_use = !leaving_.empty();
+  for (auto at = scopes_.begin(); at != scopes_.end() && std::next(at) != scopes_.end();) {
+    at = at->users == 0 && !in_use ? scopes_.erase(at) : std::next(at);
+  }
+}
+
+void Worker::measure_lag() {
+  const auto posted = std::chrono::steady_clock::now();
+  loop_.post([this, posted] {
+    const std::chrono::duration<double> late = std::chrono::steady_clock::now() - posted;
+    lag_seconds_.store(late.count(), std::memory_order_relaxed);
+    forget_old_scopes();
+  });
+}
+
+// --- the end --------------------------------------------------------------------------------------
+
+void Worker::set_closing_keep_alive(config::Direction direction, bool on) {
+  loop_.post([this, direction, on] {
+    for (Bound& bound : listeners_) {
+      if (bound.listener->settings().direction == direction) {
+        bound.listener->set_closing_keep_alive(on);
+      }
+    }
+  });
+}
+
+void Worker::stop_accepting(config::Direction direction) {
+  loop_.post([this, direction] {
+    for (Bound& bound : listeners_) {
+      if (bound.listener->settings().direction != direction) continue;
+      bound.listener->set_closing_keep_alive(true);
+      bound.listener->stop_accepting();
+    }
+  });
+}
+
+void Worker::shut_down() {
+  for (Bound& bound : listeners_) bound.listener->close_all();
+  for (Bound& bound : leaving_) bound.listener->close_all();
+  listeners_.clear();
+  leaving_.clear();
+  scopes_.clear();
+  clusters_.clear();
+  loop_.stop();
+}
+
+void Worker::stop() {
+  if (!thread_.joinable()) return;
+  loop_.post([this] { shut_down(); });
+  thread_.join();
+}
+
+}  // namespace outrigger

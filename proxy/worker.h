@@ -1,0 +1,89 @@
+// One event loop that serves requests, on a thread of its own: listeners, clusters, and what an
+// exchange needs of them. Nothing of a request ever leaves its worker.
+//
+// The control thread talks to it by posting; it never waits for the control thread.
+#pragma once
+
+#include <list>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "proxy/downstream/listener.h"
+#include "proxy/exchange/scope.h"
+#include "proxy/metrics/exchange_meter.h"
+#include "proxy/net/deferred.h"
+#include "proxy/net/loop.h"
+#include "proxy/upstream/cluster.h"
+#include "proxy/upstream/http1_connection.h"
+
+namespace outrigger {
+
+// A configuration that comes into force on a worker, with what it needs besides.
+struct Assignment {
+  std::shared_ptr<const exchange::Snapshot> snapshot;
+  std::vector<std::shared_ptr<upstream::ClusterState>> upstreams;  // in the configuration's order
+  std::unique_ptr<exchange::Observer> observer;
+  std::shared_ptr<const config::Config> config;
+  struct NewListener {
+    std::size_t index;  // into the configuration's listeners
+    net::BoundSocket socket;
+  };
+  std::vector<NewListener> new_listeners;
+  std::vector<std::shared_ptr<downstream::ListenerCounters>> counters;  // by listener
+};
+
+class Worker final : private exchange::Scheduler, private net::Deferred {
+ public:
+  Worker(std::uint64_t seed, downstream::ConnectionTotal& connections);
+  ~Worker() override;
+
+  // --- from the control thread ----------------------------------------------------------------
+  void start();  // its thread
+  void assign(Assignment assignment);
+  void set_closing_keep_alive(config::Direction direction, bool on);
+  void stop_accepting(config::Direction direction);
+  // Closes everything, now, and ends the thread.
+  void stop();
+  // Seconds by which a posted task came late, the last time somebody asked.
+  double lag_seconds() const { return lag_seconds_.load(std::memory_order_relaxed); }
+  void measure_lag();
+
+ private:
+  struct WorkerScope : exchange::Scope {
+    std::vector<std::shared_ptr<upstream::Cluster>> clusters;
+  };
+  struct Bound {
+    std::string key;  // name and configured address
+    std::unique_ptr<downstream::Listener> listener;
+  };
+
+  TimePoint now() override { return loop_.now(); }
+  void soon(exchange::Task& task) override;
+  void run_deferred() override { tasks_.run_all(); }
+
+  void apply(Assignment& assignment);
+  void bind_listeners(Assignment& assignment, WorkerScope& scope);
+  void forget_old_scopes();
+  void shut_down();
+
+  net::Loop loop_;
+  exchange::TaskList tasks_;
+  Random random_;
+  downstream::ConnectionTotal& connections_;
+  downstream::RequestPool requests_;
+  upstream::Http1ConnectionFactory factory_;
+  std::map<std::string, std::shared_ptr<upstream::Cluster>> clusters_;
+  std::list<WorkerScope> scopes_;  // the newest last
+  std::vector<Bound> listeners_;
+  std::vector<Bound> leaving_;  // no longer configured, until their connections have ended
+  std::atomic<double> lag_seconds_{0};
+  std::thread thread_;
+};
+
+// What makes a listener the same one over a reload.
+std::string listener_key(const config::Listener& listener);
+
+}  // namespace outrigger

@@ -1,0 +1,224 @@
+#include "config/load.h"
+
+#include "tests/config/loading.h"
+#include "tests/support/catch.h"
+
+namespace outrigger::config {
+namespace {
+
+using namespace std::chrono_literals;
+
+Route route_of(const std::string& keys) {
+  return loaded(with_route(keys)).listeners[0].routes[0];
+}
+Upstream upstream_of(const std::string& keys) {
+  return loaded(with_upstream(keys)).upstreams[0];
+}
+
+TEST_CASE("the minimal file gets the defaults") {
+  const Config config = loaded(with_top(""));
+  CHECK(config.file == "f.yaml");
+  CHECK(config.workers == 1);
+  REQUIRE(config.admin);
+  CHECK(config.admin->address == "127.0.0.1:9901");
+  CHECK_FALSE(config.metrics.address);
+  REQUIRE(config.listeners.size() == 1);
+  const Listener& listener = config.listeners[0];
+  CHECK(listener.name == "listener-0");
+  CHECK(listener.direction == Direction::Outbound);
+  CHECK(listener.forwarded == Forwarded::Pass);
+  CHECK(listener.path_dots == PathDots::Allow);
+  REQUIRE(listener.routes.size() == 1);
+  CHECK(listener.routes[0].name == "listener-0");
+  CHECK(listener.routes[0].upstream == "app");
+  CHECK(listener.routes[0].timeouts.request == 15s);
+  CHECK_FALSE(listener.routes[0].circuit_breaker);
+  REQUIRE(config.upstreams.size() == 1);
+  CHECK(config.upstreams[0].endpoints[0].address == "127.0.0.1:1");
+  CHECK(config.upstreams[0].endpoints[0].weight == 1);
+  CHECK_FALSE(config.upstreams[0].timeouts.idle);
+}
+
+TEST_CASE("an inbound listener has its own defaults") {
+  const Config config =
+      loaded("listeners: [{address: '0.0.0.0:80', direction: inbound, routes: [{respond: {}}]}]\n");
+  CHECK(config.listeners[0].forwarded == Forwarded::Append);
+  CHECK(config.listeners[0].path_dots == PathDots::Reject);
+  const Config given = loaded(
+      "listeners: [{address: '0.0.0.0:80', direction: inbound, routes: [{respond: {}}],\n"
+      "             forwarded: remove, path_dots: allow}]\n");
+  CHECK(given.listeners[0].forwarded == Forwarded::Remove);
+  CHECK(given.listeners[0].path_dots == PathDots::Allow);
+}
+
+TEST_CASE("an absent retry block is weaker than an empty one, and off is none") {
+  const Route absent = route_of("");
+  REQUIRE(absent.retry);
+  CHECK(absent.retry->max_retries == 1);
+  CHECK_FALSE(absent.retry->retry_on.words.contains(RetryWord::GatewayError));
+
+  const Route present = route_of("      retry: {}\n");
+  REQUIRE(present.retry);
+  CHECK(present.retry->max_retries == 2);
+  CHECK(present.retry->retry_on.words.contains(RetryWord::GatewayError));
+
+  CHECK_FALSE(route_of("      retry: off\n").retry);
+  CHECK_FALSE(route_of("      retry: false\n").retry);
+}
+
+TEST_CASE("an absent outlier_detection is weaker than an empty one, and off is none") {
+  REQUIRE(upstream_of("").outlier_detection);
+  CHECK_FALSE(upstream_of("").outlier_detection->consecutive_gateway_errors);
+  const Upstream present = upstream_of("    outlier_detection: {interval: 2s}\n");
+  REQUIRE(present.outlier_detection);
+  CHECK(present.outlier_detection->consecutive_gateway_errors == 5u);
+  CHECK(present.outlier_detection->interval == 2s);
+  CHECK_FALSE(upstream_of("    outlier_detection: off\n").outlier_detection);
+}
+
+TEST_CASE("retry_on takes words, statuses and the default list") {
+  const RetryOn on =
+      route_of("      retry: {retry_on: [default, per-try-timeout, 429]}\n").retry->retry_on;
+  CHECK(on.words.contains(RetryWord::Reset));
+  CHECK(on.words.contains(RetryWord::PerTryTimeout));
+  CHECK(on.statuses == std::set<int>{429});
+  const RetryOn replaced = route_of("      retry: {retry_on: [5xx]}\n").retry->retry_on;
+  CHECK(replaced.words == std::set<RetryWord>{RetryWord::FiveXx});
+}
+
+TEST_CASE("consecutive_failures is a number, a block or off") {
+  const auto failures = [](const std::string& value) {
+    return upstream_of("    circuit_breaker: {consecutive_failures: " + value + "}\n")
+        .circuit_breaker->consecutive_failures;
+  };
+  CHECK_FALSE(failures("off"));
+  CHECK(failures("7")->count == 7);
+  CHECK_FALSE(failures("7")->always);
+  CHECK(failures("{always: true}")->count == 5);
+  CHECK(failures("{count: 3, always: on}")->always);
+}
+
+TEST_CASE("a circuit breaker is off unless it is there") {
+  CHECK_FALSE(upstream_of("").circuit_breaker);
+  CHECK(upstream_of("    circuit_breaker: {}\n").circuit_breaker->min_requests == 20);
+  CHECK(upstream_of("    circuit_breaker: {slow_call: {}}\n").circuit_breaker->slow_call->over ==
+        1s);
+  CHECK_FALSE(upstream_of("    circuit_breaker: {slow_call: off}\n").circuit_breaker->slow_call);
+}
+
+TEST_CASE("a match is read, hosts in lower case") {
+  const Match match =
+      route_of(
+          "      match: {hosts: [Pay.Internal, '*.Pay.internal'], path_prefix: /v1/,\n"
+          "              methods: [GET, PURGE], headers: [{name: X-A, value: ''},\n"
+          "              {name: x-b, present: false}, {name: x-c, regex: '^a+$'}]}\n")
+          .match;
+  CHECK(match.hosts == std::vector<std::string>{"pay.internal", "*.pay.internal"});
+  CHECK(match.path_kind == Match::PathKind::Prefix);
+  CHECK(match.path == "/v1/");
+  CHECK(match.methods == std::vector<std::string>{"GET", "PURGE"});
+  REQUIRE(match.headers.size() == 3);
+  CHECK(match.headers[0].kind == HeaderMatch::Kind::Value);
+  CHECK(match.headers[1].kind == HeaderMatch::Kind::Absent);
+  CHECK(match.headers[2].value == "^a+$");
+}
+
+TEST_CASE("a response keeps the order of its headers") {
+  const Config config = loaded(
+      "listeners:\n"
+      "  - address: unix:/run/o.sock\n"
+      "    routes: [{respond: {status: 503, body: \"a\\n\", headers: {b: '1', a: '2'}}}]\n");
+  const Respond& respond = *config.listeners[0].routes[0].respond;
+  CHECK(respond.status == 503);
+  CHECK(respond.body == "a\n");
+  CHECK(respond.headers ==
+        std::vector<std::pair<std::string, std::string>>{{"b", "1"}, {"a", "2"}});
+}
+
+TEST_CASE("endpoints are addresses or blocks") {
+  const Config config = loaded(
+      "listeners: [{address: '[::1]:0', routes: [{upstream: a}]}]\n"
+      "upstreams:\n"
+      "  a:\n"
+      "    endpoints:\n"
+      "      - 10.0.0.1:8080\n"
+      "      - {address: 'pay.internal:80', weight: 1000}\n"
+      "      - '[fd00::1]:80'\n"
+      "      - unix:/run/app.sock\n");
+  const auto& endpoints = config.upstreams[0].endpoints;
+  REQUIRE(endpoints.size() == 4);
+  CHECK(endpoints[1].address == "pay.internal:80");
+  CHECK(endpoints[1].weight == 1000);
+}
+
+TEST_CASE("off and values of every unit") {
+  const Upstream upstream = upstream_of(
+      "    timeouts: {idle: 30s, max_connection_duration: off}\n"
+      "    limits: {max_pending: 0, pending_timeout: 0, max_requests_per_endpoint: 3}\n"
+      "    retry_budget: {percent: 12.5, min_per_second: 0}\n");
+  CHECK(upstream.timeouts.idle == 30s);
+  CHECK_FALSE(upstream.timeouts.max_connection_duration);
+  CHECK(upstream.limits.max_pending == 0);
+  CHECK(upstream.limits.pending_timeout == 0s);
+  CHECK(upstream.limits.max_requests_per_endpoint == 3u);
+  CHECK(upstream.retry_budget.percent == 12.5);
+  CHECK_FALSE(upstream_of("    timeouts: {idle: auto}\n").timeouts.idle);
+  CHECK_FALSE(
+      route_of("      retry: {idempotency_key_header: off}\n").retry->idempotency_key_header);
+  CHECK(route_of("      limits: {max_body_bytes: 1MiB}\n").limits.max_body_bytes == 1u << 20);
+  CHECK_FALSE(loaded(with_top("admin: off\n")).admin);
+}
+
+TEST_CASE("what this version does anyway may be written down") {
+  CHECK(errors_of(with_top("workers: 1\naccess_log: off\nmetrics: {buckets: default}\n"
+                           "admin: {faults: off}\n"))
+            .empty());
+  CHECK(errors_of(with_route("      hedge: off\n      mirror: false\n"
+                             "      criticality: normal\n      match: {query: []}\n"))
+            .empty());
+  CHECK(errors_of(with_upstream("    protocol: http1\n    health_check: off\n"
+                                "    load_balancer: {slow_start: off}\n"))
+            .empty());
+}
+
+TEST_CASE("the names of warnings to ignore are checked") {
+  CHECK(loaded(with_top("check: {ignore: [fd-limit, unused-upstream]}\n")).check.ignore ==
+        std::vector<std::string>{"fd-limit", "unused-upstream"});
+  CHECK(errors_of(with_top("check: {ignore: [fd-limits]}\n")) ==
+        "f.yaml:3:18: check.ignore[0]: found 'fd-limits' (expected the name of a warning; did you "
+        "mean 'fd-limit'?)\n");
+}
+
+TEST_CASE("places of listeners, routes, upstreams and endpoints are kept") {
+  const Config config = loaded(with_route(""));
+  CHECK(config.upstreams[0].location.line == 1);
+  CHECK(config.listeners[0].location.line == 3);
+  CHECK(config.listeners[0].routes[0].location.line == 5);
+  CHECK(config.listeners[0].routes[0].location.column == 7);
+  CHECK(config.upstreams[0].endpoints[0].location.column == 31);
+}
+
+TEST_CASE("a file that cannot be read says so") {
+  const auto missing = load_file("/nonexistent/f.yaml", {});
+  REQUIRE_FALSE(missing);
+  CHECK(to_text("f.yaml", missing.error()) ==
+        "f.yaml: cannot be read: No such file or directory\n");
+  const auto folder = load_file("/", {});
+  REQUIRE_FALSE(folder);
+  CHECK(to_text("f.yaml", folder.error()) == "f.yaml: cannot be read: Is a directory\n");
+}
+
+TEST_CASE("every example loads") {
+  int examples = 0;
+  for (const auto& entry : std::filesystem::directory_iterator{source_folder() / "examples"}) {
+    ++examples;
+    const auto result = load_file(entry.path().string(), {});
+    INFO(entry.path());
+    INFO((result ? "" : to_text("", result.error())));
+    CHECK(static_cast<bool>(result));
+  }
+  CHECK(examples >= 2);
+}
+
+}  // namespace
+}  // namespace outrigger::config

@@ -1,0 +1,102 @@
+// What routes and upstreams take over from `defaults`.
+#include "config/load.h"
+#include "tests/config/loading.h"
+#include "tests/support/catch.h"
+
+namespace outrigger::config {
+namespace {
+
+using namespace std::chrono_literals;
+
+Route route_under(const std::string& defaults, const std::string& keys) {
+  return loaded(with_route(keys) + "defaults:\n  route: " + defaults + "\n").listeners[0].routes[0];
+}
+
+TEST_CASE("a route starts from the defaults, key by key") {
+  const Route route =
+      route_under("{timeouts: {request: 3s, idle: 7s}, retry: {max_retries: 4}}",
+                  "      timeouts: {request: 5s}\n      retry: {backoff: {base: 1ms}}\n");
+  CHECK(route.timeouts.request == 5s);
+  CHECK(route.timeouts.idle == 7s);
+  CHECK(route.retry->max_retries == 4);
+  CHECK(route.retry->backoff.base == 1ms);
+}
+
+TEST_CASE("an inherited block counts as present") {
+  const Route route = route_under("{retry: {max_retries: 4}}", "");
+  CHECK(route.retry->retry_on.words.contains(RetryWord::GatewayError));
+}
+
+TEST_CASE("lists are replaced whole") {
+  const Route route =
+      route_under("{retry: {retry_on: [default, 429]}}", "      retry: {retry_on: [500]}\n");
+  CHECK(route.retry->retry_on.words.empty());
+  CHECK(route.retry->retry_on.statuses == std::set<int>{500});
+}
+
+TEST_CASE("off switches an inherited block off, and a block switches an inherited off on") {
+  CHECK_FALSE(route_under("{circuit_breaker: {}}", "      circuit_breaker: off\n").circuit_breaker);
+  CHECK(route_under("{circuit_breaker: {}}", "").circuit_breaker);
+  CHECK_FALSE(route_under("{retry: off}", "").retry);
+  CHECK(route_under("{retry: off}", "      retry: {}\n").retry->max_retries == 2);
+}
+
+TEST_CASE("an upstream starts from its defaults too") {
+  const Upstream upstream =
+      loaded(with_upstream("    limits: {max_requests: 5}\n") +
+             "defaults: {upstream: {limits: {max_pending: 6}, load_balancer: {policy: random}}}\n")
+          .upstreams[0];
+  CHECK(upstream.limits.max_requests == 5);
+  CHECK(upstream.limits.max_pending == 6);
+  CHECK(upstream.load_balancer.policy == LoadBalancerPolicy::Random);
+}
+
+TEST_CASE("a fault in the defaults is reported once, where it stands") {
+  const std::string text =
+      "defaults: {route: {retry: {max_retires: 3}, name: a, hedge: {}}}\n"
+      "listeners:\n"
+      "  - address: 127.0.0.1:8080\n"
+      "    routes:\n"
+      "      - {name: a, upstream: app, match: {path: /a}}\n"
+      "      - {name: b, upstream: app}\n"
+      "upstreams: {app: {endpoints: ['127.0.0.1:1']}}\n";
+  const std::string errors = errors_of(text);
+  CHECK(errors ==
+        "f.yaml:1:28: defaults.route.retry.max_retires: unknown key (did you mean "
+        "'max_retries'?)\n"
+        "f.yaml:1:45: defaults.route.name: unknown key (expected timeouts, limits, retry or "
+        "circuit_breaker)\n"
+        "f.yaml:1:54: defaults.route.hedge: is not supported by this version\n");
+}
+
+TEST_CASE("a pair that only the merge makes contradictory is reported at the route") {
+  CHECK(errors_of(with_route("      circuit_breaker: {max_open_for: 10s}\n") +
+                  "defaults: {route: {circuit_breaker: {open_for: 20s}}}\n") ==
+        "f.yaml:6:39: listeners[0].routes[0].circuit_breaker.max_open_for: 10s is shorter than "
+        "open_for, 20s\n");
+}
+
+TEST_CASE("a route that responds itself ignores the defaults, and may name no policy") {
+  const std::string text =
+      "defaults: {route: {retry: {max_retries: 4}}}\n"
+      "listeners: [{address: '127.0.0.1:1', routes: [{respond: {}%}]}]\n";
+  const auto with = [&](const std::string& keys) {
+    std::string filled = text;
+    return filled.replace(filled.find('%'), 1, keys);
+  };
+  CHECK(loaded(with("")).listeners[0].routes[0].retry->max_retries == 1);
+  CHECK(errors_of(with(", retry: off")) ==
+        "f.yaml:2:61: listeners[0].routes[0].retry: has no meaning on a route that responds "
+        "itself\n");
+}
+
+TEST_CASE("large defaults times many routes are refused, not multiplied") {
+  std::string list = "[200";
+  for (int i = 0; i < 2000; ++i) list += ", 200";
+  CHECK(errors_of(with_route("") + "defaults: {route: {retry: {retry_on: " + list + "]}}}\n") ==
+        "f.yaml:6:19: listeners[0].routes[0]: 'defaults.route' is too large to be inherited so "
+        "often\n");
+}
+
+}  // namespace
+}  // namespace outrigger::config

@@ -1,0 +1,572 @@
+#include "proxy/policy/outlier_ejection.h"
+
+#include "tests/support/allocations.h"
+#include "tests/support/catch.h"
+
+namespace outrigger::policy {
+namespace {
+
+using namespace std::chrono_literals;
+using State = OutlierEjection::State;
+using Settings = config::OutlierDetection;
+
+const TimePoint t0{1h};
+const TryEnd kRefused{.outcome = TryOutcome::ConnectRefused};
+
+TryEnd status(int code) {
+  return {.status = code};
+}
+TryEnd marked(int code) {
+  return {.status = code, .refused_elsewhere = true};
+}
+
+OutlierEjection make_ejection(std::uint32_t endpoints, Settings settings = {}) {
+  OutlierEjection ejection(settings);
+  for (std::uint32_t slot = 0; slot < endpoints; ++slot) ejection.add(slot, t0);
+  return ejection;
+}
+
+// Records the same end `times` times; what the last of them did.
+OutlierEjection::Change record(OutlierEjection& ejection, std::uint32_t slot, const TryEnd& end,
+                               int times = 1, TimePoint now = t0) {
+  OutlierEjection::Change change;
+  for (int i = 0; i < times; ++i) change = ejection.record(slot, end, now);
+  return change;
+}
+
+std::vector<std::uint32_t> advance(OutlierEjection& ejection, TimePoint now) {
+  std::vector<std::uint32_t> changed;
+  ejection.advance(now, [&](std::uint32_t slot) { changed.push_back(slot); });
+  return changed;
+}
+
+// The endpoint's only request while on probation came to this.
+OutlierEjection::Change probe(OutlierEjection& ejection, std::uint32_t slot, const TryEnd& end,
+                              TimePoint now) {
+  REQUIRE(ejection.take_probation(slot));
+  return ejection.record(slot, end, now);
+}
+
+}  // namespace
+
+// --- detectors -------------------------------------------------------------------------------
+
+TEST_CASE("five local failures in a row eject an endpoint for the base time") {
+  auto ejection = make_ejection(3);
+  CHECK_FALSE(record(ejection, 1, kRefused, 4).ejected);
+  const auto change = record(ejection, 1, kRefused);
+  CHECK(change.ejected);
+  CHECK(change.detector == Detector::ConsecutiveLocalOriginFailures);
+  CHECK(change.ejected_for == 30s);
+  CHECK(ejection.state(1) == State::Ejected);
+  CHECK(ejection.state(0) == State::Healthy);
+  CHECK(ejection.count(State::Ejected) == 1);
+  CHECK(ejection.snapshot(1, t0).ejected_until == t0 + 30s);
+  CHECK(ejection.ejections(Detector::ConsecutiveLocalOriginFailures) == 1);
+}
+
+TEST_CASE("any response ends a row of local failures, even one that counts for nothing") {
+  for (const auto& response : {status(200), status(404), status(500), status(501), status(505),
+                               status(429), marked(503)}) {
+    auto ejection = make_ejection(3);
+    record(ejection, 0, kRefused, 4);
+    record(ejection, 0, response);
+    CHECK_FALSE(record(ejection, 0, kRefused, 4).ejected);
+    CHECK(record(ejection, 0, kRefused).ejected);
+  }
+}
+
+TEST_CASE("stale connections and abandoned tries neither count nor end a row") {
+  for (const auto outcome : {TryOutcome::StaleConnection, TryOutcome::Abandoned}) {
+    auto ejection = make_ejection(3);
+    CHECK_FALSE(record(ejection, 0, {.outcome = outcome}, 100).ejected);
+    record(ejection, 0, kRefused, 4);
+    record(ejection, 0, {.outcome = outcome});
+    CHECK(record(ejection, 0, kRefused).ejected);
+  }
+}
+
+TEST_CASE("gateway errors and local failures in a row eject, another answer ends the row") {
+  Settings settings{.consecutive_local_origin_failures = {}, .consecutive_gateway_errors = 5};
+  auto ejection = make_ejection(3, settings);
+  record(ejection, 0, status(502));
+  record(ejection, 0, status(503));
+  record(ejection, 0, status(504));
+  record(ejection, 0, kRefused);
+  const auto change = record(ejection, 0, status(503));
+  CHECK(change.ejected);
+  CHECK(change.detector == Detector::ConsecutiveGatewayErrors);
+
+  for (const auto& ends_row : {status(200), status(500)}) {
+    record(ejection, 1, status(503), 4);
+    record(ejection, 1, ends_row);
+    CHECK_FALSE(record(ejection, 1, status(503), 4).ejected);
+    record(ejection, 1, status(200));
+  }
+}
+
+TEST_CASE("what never counts is not part of a row of statuses") {
+  Settings settings{.consecutive_gateway_errors = 5, .consecutive_5xx = 6};
+  auto ejection = make_ejection(3, settings);
+  for (const auto& uncounted : {status(501), status(505), status(429), marked(503)}) {
+    CHECK_FALSE(record(ejection, 0, uncounted, 100).ejected);
+  }
+  record(ejection, 0, status(503), 4);
+  record(ejection, 0, status(501));
+  CHECK(record(ejection, 0, status(503)).ejected);
+}
+
+TEST_CASE("any 5xx in a row eject where asked for") {
+  Settings settings{.consecutive_5xx = 3};
+  auto ejection = make_ejection(3, settings);
+  record(ejection, 0, status(500));
+  record(ejection, 0, status(503));
+  const auto change = record(ejection, 0, status(599));
+  CHECK(change.ejected);
+  CHECK(change.detector == Detector::Consecutive5xx);
+}
+
+TEST_CASE("a detector that is off ejects nothing") {
+  auto ejection = make_ejection(3);  // the defaults of an absent block: local failures only
+  CHECK_FALSE(record(ejection, 0, status(503), 100).ejected);
+  Settings off{.consecutive_local_origin_failures = {}};
+  ejection.configure(off);
+  CHECK_FALSE(record(ejection, 1, kRefused, 100).ejected);
+}
+
+TEST_CASE("a new threshold applies to the row that stands") {
+  auto ejection = make_ejection(3);
+  record(ejection, 0, kRefused, 2);
+  ejection.configure({.consecutive_local_origin_failures = 3});
+  CHECK(record(ejection, 0, kRefused).ejected);
+}
+
+TEST_CASE("a body that broke off adds one failure to a try that had succeeded") {
+  auto ejection = make_ejection(3);
+  record(ejection, 0, kRefused, 3);
+  record(ejection, 0, status(200));
+  record(ejection, 0, {.outcome = TryOutcome::Reset});
+  CHECK(ejection.snapshot(0, t0).consecutive_local_origin_failures == 1);
+}
+
+// --- what all endpoints share ----------------------------------------------------------------
+
+TEST_CASE("statuses that all endpoints answer with eject none; local failures do") {
+  Settings settings{.consecutive_gateway_errors = 5};
+  auto ejection = make_ejection(3, settings);
+  for (int i = 0; i < 20; ++i) {
+    for (std::uint32_t slot = 0; slot < 3; ++slot) record(ejection, slot, status(503));
+  }
+  // The first to come to five had the others' at four of four failed.
+  CHECK(ejection.count(State::Ejected) == 0);
+  CHECK(ejection.denied(EjectionDenial::CommonMode) == 3 * 16);
+  CHECK(record(ejection, 0, status(503)).denied == EjectionDenial::CommonMode);
+
+  CHECK(record(ejection, 0, kRefused, 5).ejected);
+}
+
+TEST_CASE("others without outcomes count as good") {
+  Settings settings{.consecutive_gateway_errors = 5};
+  auto ejection = make_ejection(2, settings);
+  CHECK(record(ejection, 0, status(503), 5).ejected);
+}
+
+TEST_CASE("the others must be at least ten points better, to the point") {
+  Settings settings{.consecutive_gateway_errors = 5};
+  // Own: 15 of 20 = 75 %. Others: 85 % is enough, 84 % is not.
+  const auto ejected_against = [&](int good, int bad) {
+    auto ejection = make_ejection(3, settings);
+    record(ejection, 1, status(500), bad);
+    record(ejection, 1, status(200), good);
+    record(ejection, 0, status(200), 15);
+    return record(ejection, 0, status(503), 5).ejected;
+  };
+  CHECK(ejected_against(85, 15));
+  CHECK_FALSE(ejected_against(84, 16));
+
+  // Against others without outcomes: 90 % is the last to be ejected.
+  for (const auto& [good, ejected] : {std::pair{45, true}, std::pair{46, false}}) {
+    auto ejection = make_ejection(3, settings);
+    record(ejection, 0, status(200), good);
+    CHECK(record(ejection, 0, status(503), 5).ejected == ejected);
+  }
+}
+
+TEST_CASE("the comparison looks back over the window of ten seconds, not further") {
+  Settings settings{.consecutive_gateway_errors = 5};
+  auto ejection = make_ejection(2, settings);
+  record(ejection, 0, status(200), 1000);
+  record(ejection, 1, status(500), 1000);
+  CHECK(record(ejection, 0, status(503), 5).denied == EjectionDenial::CommonMode);
+  // Eleven seconds on, that is forgotten, and only the row stands.
+  CHECK(record(ejection, 0, status(503), 1, t0 + 11s).ejected);
+}
+
+TEST_CASE("a verdict held back for all endpoints is carried out once the others do better") {
+  Settings settings{.consecutive_gateway_errors = 5};
+  auto ejection = make_ejection(3, settings);
+  for (std::uint32_t slot = 0; slot < 3; ++slot) record(ejection, slot, status(503), 6);
+  record(ejection, 0, status(503), 5);
+  REQUIRE(ejection.count(State::Ejected) == 1);  // slot 0 before the others had failed
+  record(ejection, 2, status(200), 20);
+  CHECK(ejection.state(1) == State::Healthy);
+  ejection.configure({.consecutive_gateway_errors = 5, .max_ejection_percent = 100});
+  CHECK(record(ejection, 1, status(503)).ejected);
+}
+
+// --- caps ------------------------------------------------------------------------------------
+
+TEST_CASE("so many of n endpoints may be ejected") {
+  const auto ejected_of = [](std::uint32_t n, double percent) {
+    auto ejection = make_ejection(n, {.max_ejection_percent = percent, .min_available = 0});
+    for (std::uint32_t slot = 0; slot < n; ++slot) record(ejection, slot, kRefused, 5);
+    return ejection.count(State::Ejected);
+  };
+  const std::vector<std::pair<std::uint32_t, std::uint32_t>> half{{1, 0}, {2, 1}, {3, 1},
+                                                                  {4, 2}, {5, 2}, {10, 5}};
+  for (const auto& [n, allowed] : half) CHECK(ejected_of(n, 50) == allowed);
+  CHECK(ejected_of(10, 29.9) == 2);
+  CHECK(ejected_of(10, 30) == 3);
+  CHECK(ejected_of(10, 1) == 1);  // at least one of two or more
+  CHECK(ejected_of(10, 0) == 0);
+  CHECK(ejected_of(10, 100) == 10);
+}
+
+TEST_CASE("never fewer than min_available are left") {
+  auto ejection = make_ejection(4, {.max_ejection_percent = 100, .min_available = 2});
+  CHECK(record(ejection, 0, kRefused, 5).ejected);
+  CHECK(record(ejection, 1, kRefused, 5).ejected);
+  CHECK(record(ejection, 2, kRefused, 5).denied == EjectionDenial::MinAvailable);
+  // On probation it is not available either.
+  advance(ejection, t0 + 30s);
+  REQUIRE(ejection.state(0) == State::Probation);
+  CHECK(record(ejection, 2, kRefused, 1, t0 + 30s).denied == EjectionDenial::MinAvailable);
+  probe(ejection, 0, status(200), t0 + 30s);
+  CHECK(record(ejection, 2, kRefused, 1, t0 + 30s).ejected);
+}
+
+TEST_CASE("an endpoint on probation keeps its place within the cap") {
+  auto ejection = make_ejection(4);
+  record(ejection, 0, kRefused, 5);
+  record(ejection, 1, kRefused, 5);
+  CHECK(record(ejection, 2, kRefused, 5).denied == EjectionDenial::MaxEjectionPercent);
+  advance(ejection, t0 + 30s);
+  CHECK(record(ejection, 2, kRefused, 1, t0 + 30s).denied == EjectionDenial::MaxEjectionPercent);
+  CHECK(probe(ejection, 0, kRefused, t0 + 30s).ejected);
+  CHECK(probe(ejection, 1, status(200), t0 + 30s).restored);
+  CHECK(record(ejection, 2, kRefused, 1, t0 + 30s).ejected);
+}
+
+TEST_CASE("a lone endpoint is never ejected") {
+  auto ejection = make_ejection(1, {.max_ejection_percent = 100, .min_available = 0});
+  const auto change = record(ejection, 0, kRefused, 5);
+  CHECK_FALSE(change.ejected);
+  CHECK(change.denied == EjectionDenial::Lone);
+  CHECK(ejection.denied(EjectionDenial::Lone) == 1);
+}
+
+TEST_CASE("a verdict that a cap blocked leaves its counter standing and is counted") {
+  auto ejection = make_ejection(2);
+  record(ejection, 0, kRefused, 5);
+  record(ejection, 1, kRefused, 5);
+  CHECK(ejection.denied(EjectionDenial::MaxEjectionPercent) == 1);
+  record(ejection, 1, kRefused);
+  CHECK(ejection.denied(EjectionDenial::MaxEjectionPercent) == 2);
+  CHECK(ejection.snapshot(1, t0).consecutive_local_origin_failures == 6);
+
+  advance(ejection, t0 + 30s);
+  probe(ejection, 0, status(200), t0 + 30s);
+  CHECK(record(ejection, 1, kRefused, 1, t0 + 30s).ejected);  // at the next failure
+}
+
+// --- time out, probation, way back -------------------------------------------------------------
+
+TEST_CASE("an ejection ends at its time, and only then") {
+  auto ejection = make_ejection(4);
+  CHECK(ejection.next_return() == kNever);
+  record(ejection, 2, kRefused, 5);
+  record(ejection, 0, kRefused, 5, t0 + 1s);
+  CHECK(ejection.next_return() == t0 + 30s);
+  CHECK(advance(ejection, t0 + 30s - 1ns).empty());
+  CHECK(advance(ejection, t0 + 30s) == std::vector<std::uint32_t>{2});
+  CHECK(ejection.state(2) == State::Probation);
+  CHECK(ejection.next_return() == t0 + 31s);
+  CHECK(advance(ejection, t0 + 1min) == std::vector<std::uint32_t>{0});
+  CHECK(ejection.next_return() == kNever);
+}
+
+TEST_CASE("what began before an ejection changes nothing during it") {
+  auto ejection = make_ejection(3);
+  record(ejection, 0, kRefused, 5);
+  record(ejection, 0, status(200), 5);
+  CHECK_FALSE(record(ejection, 0, kRefused, 5).ejected);
+  CHECK(ejection.state(0) == State::Ejected);
+  CHECK(ejection.snapshot(0, t0).ejected_until == t0 + 30s);
+}
+
+TEST_CASE("on probation there is one request at a time until one succeeds") {
+  auto ejection = make_ejection(3);
+  CHECK_FALSE(ejection.take_probation(0));
+  record(ejection, 0, kRefused, 5);
+  CHECK_FALSE(ejection.take_probation(0));
+  CHECK_FALSE(ejection.free_probation_slot());
+  advance(ejection, t0 + 30s);
+
+  CHECK(ejection.free_probation_slot() == 0u);
+  CHECK(ejection.take_probation(0));
+  CHECK_FALSE(ejection.free_probation_slot());
+  CHECK_FALSE(ejection.take_probation(0));
+  ejection.give_back_probation(0);
+  ejection.give_back_probation(0);
+  CHECK(ejection.free_probation_slot() == 0u);
+
+  CHECK(ejection.take_probation(0));
+  CHECK(ejection.record(0, status(200), t0 + 31s).restored);
+  CHECK(ejection.state(0) == State::Healthy);
+  CHECK_FALSE(ejection.free_probation_slot());
+  CHECK_FALSE(record(ejection, 0, kRefused, 4).ejected);  // its rows begin anew
+  CHECK(record(ejection, 0, kRefused).ejected);
+}
+
+TEST_CASE("a failure on probation ejects at once, whatever detector would have been asked") {
+  for (const auto& failure : {kRefused, status(500), status(503)}) {
+    auto ejection = make_ejection(3);
+    record(ejection, 0, kRefused, 5);
+    advance(ejection, t0 + 30s);
+    const auto change = probe(ejection, 0, failure, t0 + 30s);
+    CHECK(change.ejected);
+    CHECK(change.detector == Detector::Probation);
+    CHECK(change.ejected_for == 60s);
+    CHECK(ejection.ejections(Detector::Probation) == 1);
+    CHECK_FALSE(ejection.free_probation_slot());
+  }
+}
+
+TEST_CASE("a probation's try that says nothing gives its place to the next") {
+  for (const auto& nothing :
+       {status(429), status(501), marked(503), TryEnd{.outcome = TryOutcome::Abandoned},
+        TryEnd{.outcome = TryOutcome::StaleConnection}}) {
+    auto ejection = make_ejection(3);
+    record(ejection, 0, kRefused, 5);
+    advance(ejection, t0 + 30s);
+    const auto change = probe(ejection, 0, nothing, t0 + 30s);
+    CHECK_FALSE(change.ejected);
+    CHECK_FALSE(change.restored);
+    CHECK(ejection.state(0) == State::Probation);
+    CHECK(ejection.free_probation_slot() == 0u);
+  }
+}
+
+TEST_CASE("a try from before the ejection does not decide the probation") {
+  auto ejection = make_ejection(3);
+  record(ejection, 0, kRefused, 5);
+  advance(ejection, t0 + 30s);
+  ejection.record(0, status(200), t0 + 30s);  // nobody has taken the place
+  CHECK(ejection.state(0) == State::Probation);
+  REQUIRE(ejection.take_probation(0));
+  ejection.record(0, kRefused, t0 + 30s, false);
+  CHECK(ejection.state(0) == State::Probation);
+  CHECK_FALSE(ejection.free_probation_slot());
+  CHECK(ejection.record(0, status(200), t0 + 30s, true).restored);
+}
+
+TEST_CASE("probation's places are served in the order in which they came free") {
+  auto ejection = make_ejection(4);
+  record(ejection, 3, kRefused, 5);
+  record(ejection, 1, kRefused, 5, t0 + 1s);
+  advance(ejection, t0 + 30s);
+  advance(ejection, t0 + 31s);
+  CHECK(ejection.free_probation_slot() == 3u);
+  probe(ejection, 3, status(429), t0 + 31s);
+  CHECK(ejection.free_probation_slot() == 1u);
+}
+
+TEST_CASE("each consecutive ejection is longer by the base time, up to the most") {
+  auto ejection = make_ejection(3, {.base_ejection_time = 30s, .max_ejection_time = 100s});
+  auto now = t0;
+  CHECK(record(ejection, 0, kRefused, 5, now).ejected_for == 30s);
+  for (const auto expected : {60s, 90s, 100s, 100s, 100s}) {
+    now = ejection.next_return();
+    advance(ejection, now);
+    CHECK(probe(ejection, 0, kRefused, now).ejected_for == expected);
+  }
+  // The count stopped where the time did.
+  CHECK(ejection.snapshot(0, now).ejections == 4);
+}
+
+TEST_CASE("a sweep with successes and no failure takes one ejection off") {
+  auto ejection = make_ejection(3);
+  record(ejection, 0, kRefused, 5);
+  advance(ejection, t0 + 30s);
+  probe(ejection, 0, kRefused, t0 + 30s);
+  advance(ejection, t0 + 90s);
+  ejection.sweep(t0 + 90s);
+  ejection.sweep(t0 + 100s);  // nothing came: nothing is shown
+  REQUIRE(ejection.snapshot(0, t0).ejections == 2);
+
+  probe(ejection, 0, status(200), t0 + 100s);
+  ejection.sweep(t0 + 110s);
+  CHECK(ejection.snapshot(0, t0).ejections == 1);
+
+  record(ejection, 0, status(200), 10);
+  record(ejection, 0, status(500));
+  ejection.sweep(t0 + 120s);  // a failure among them
+  CHECK(ejection.snapshot(0, t0).ejections == 1);
+
+  record(ejection, 0, status(429), 10);
+  ejection.sweep(t0 + 130s);
+  CHECK(ejection.snapshot(0, t0).ejections == 1);
+
+  for (int i = 0; i < 2; ++i) {
+    record(ejection, 0, status(200));
+    ejection.sweep(t0 + 140s);
+  }
+  CHECK(ejection.snapshot(0, t0).ejections == 0);
+  CHECK(record(ejection, 0, kRefused, 5).ejected_for == 30s);
+}
+
+TEST_CASE("a quick relapse is ejected for longer") {
+  auto ejection = make_ejection(3);
+  record(ejection, 0, kRefused, 5);
+  advance(ejection, t0 + 30s);
+  probe(ejection, 0, status(200), t0 + 30s);
+  CHECK(record(ejection, 0, kRefused, 5, t0 + 31s).ejected_for == 60s);
+}
+
+// --- observe -----------------------------------------------------------------------------------
+
+TEST_CASE("observe counts what it would have ejected, and ejects nothing") {
+  auto ejection = make_ejection(3, {.mode = config::PolicyMode::Observe});
+  const auto change = record(ejection, 0, kRefused, 5);
+  CHECK(change.observed);
+  CHECK_FALSE(change.ejected);
+  CHECK(change.detector == Detector::ConsecutiveLocalOriginFailures);
+  CHECK(ejection.state(0) == State::Healthy);
+  CHECK(ejection.next_return() == kNever);
+  // The next verdict takes a row of its own.
+  CHECK_FALSE(record(ejection, 0, kRefused, 4).observed);
+  CHECK(record(ejection, 0, kRefused).observed);
+  CHECK(ejection.ejections(Detector::ConsecutiveLocalOriginFailures) == 2);
+}
+
+TEST_CASE("a reload to observe brings the ejected and those on probation back") {
+  auto ejection = make_ejection(4);
+  record(ejection, 0, kRefused, 5);
+  advance(ejection, t0 + 30s);
+  record(ejection, 1, kRefused, 5, t0 + 30s);
+  ejection.configure({.mode = config::PolicyMode::Observe});
+  CHECK(advance(ejection, t0 + 30s) == std::vector<std::uint32_t>{0, 1});
+  CHECK(ejection.count(State::Healthy) == 4);
+  CHECK_FALSE(ejection.free_probation_slot());
+}
+
+// --- the set changes -----------------------------------------------------------------------------
+
+TEST_CASE("the last endpoint left comes back at once") {
+  for (const bool on_probation : {false, true}) {
+    auto ejection = make_ejection(2);
+    record(ejection, 0, kRefused, 5);
+    if (on_probation) advance(ejection, t0 + 30s);
+    ejection.remove(1);
+    CHECK(advance(ejection, t0 + 30s) == std::vector<std::uint32_t>{0});
+    CHECK(ejection.state(0) == State::Healthy);
+    CHECK(ejection.next_return() == kNever);
+  }
+}
+
+TEST_CASE("a probation that fails while its endpoint is alone does not eject it") {
+  auto ejection = make_ejection(2);
+  record(ejection, 0, kRefused, 5);
+  advance(ejection, t0 + 30s);
+  REQUIRE(ejection.take_probation(0));
+  ejection.remove(1);
+  CHECK(ejection.record(0, kRefused, t0 + 30s).denied == EjectionDenial::Lone);
+}
+
+TEST_CASE("where a smaller set would not allow the ejections they end early, on probation") {
+  auto ejection = make_ejection(4);
+  record(ejection, 0, kRefused, 5);
+  record(ejection, 1, kRefused, 5);
+  ejection.remove(2);  // of three, one may be out
+  CHECK(advance(ejection, t0 + 1s) == std::vector<std::uint32_t>{0, 1});
+  CHECK(ejection.count(State::Probation) == 2);
+  // Of the two one may go again, the other stays on probation.
+  CHECK(probe(ejection, 0, kRefused, t0 + 1s).ejected);
+  CHECK(probe(ejection, 1, kRefused, t0 + 1s).denied == EjectionDenial::MaxEjectionPercent);
+  CHECK(ejection.state(1) == State::Probation);
+  CHECK(ejection.free_probation_slot() == 1u);
+}
+
+TEST_CASE("where too few healthy endpoints are left ejections end early") {
+  auto ejection = make_ejection(5, {.max_ejection_percent = 100, .min_available = 2});
+  for (std::uint32_t slot = 0; slot < 3; ++slot) record(ejection, slot, kRefused, 5);
+  REQUIRE(ejection.count(State::Ejected) == 3);
+  ejection.remove(4);
+  CHECK(advance(ejection, t0).size() == 3);
+  CHECK(ejection.count(State::Probation) == 3);
+}
+
+TEST_CASE("a removal that the caps do not mind leaves ejections alone") {
+  auto ejection = make_ejection(5);
+  record(ejection, 0, kRefused, 5);
+  ejection.remove(4);
+  CHECK(advance(ejection, t0 + 29s).empty());
+  CHECK(ejection.state(0) == State::Ejected);
+}
+
+TEST_CASE("an endpoint in a slot used before has a clean record") {
+  auto ejection = make_ejection(3);
+  record(ejection, 0, kRefused, 5);
+  ejection.remove(0);
+  CHECK(ejection.state(0) == State::Healthy);
+  CHECK_FALSE(ejection.record(0, kRefused, t0).ejected);
+  ejection.add(0, t0);
+  CHECK(ejection.count(State::Ejected) == 0);
+  const auto snapshot = ejection.snapshot(0, t0);
+  CHECK(snapshot.ejections == 0);
+  CHECK(snapshot.failures == 0);
+  CHECK(snapshot.consecutive_local_origin_failures == 0);
+  CHECK_FALSE(record(ejection, 0, kRefused, 4).ejected);
+}
+
+TEST_CASE("the snapshot tells counters and window") {
+  auto ejection = make_ejection(3, {.consecutive_gateway_errors = 5, .consecutive_5xx = 9});
+  record(ejection, 0, status(200), 7);
+  record(ejection, 0, status(500), 2);
+  record(ejection, 0, status(503), 1);
+  record(ejection, 0, kRefused, 1);
+  const auto snapshot = ejection.snapshot(0, t0);
+  CHECK(snapshot.consecutive_local_origin_failures == 1);
+  CHECK(snapshot.consecutive_gateway_errors == 2);
+  CHECK(snapshot.consecutive_5xx == 4);
+  CHECK(snapshot.successes == 7);
+  CHECK(snapshot.failures == 4);
+}
+
+TEST_CASE("judging allocates nothing") {
+  auto ejection = make_ejection(kMaxEndpoints, {.consecutive_gateway_errors = 3});
+  const auto before = test::allocations();
+  for (std::uint32_t i = 0; i < 20000; ++i) {
+    const auto now = t0 + i * 10ms;
+    const auto slot = i % 20;
+    ejection.record(slot, i % 3 ? kRefused : status(200 + i % 400), now);
+    ejection.record(slot, kRefused, now);
+    ejection.advance(now, [](std::uint32_t) {});
+    if (const auto free = ejection.free_probation_slot()) ejection.take_probation(*free);
+  }
+  CHECK(ejection.ejections(Detector::ConsecutiveLocalOriginFailures) > 0);
+  CHECK(test::allocations() == before);
+}
+
+TEST_CASE("detectors and causes have the metrics' labels") {
+  CHECK(label(Detector::ConsecutiveLocalOriginFailures) == "consecutive-local-origin-failures");
+  CHECK(label(Detector::ConsecutiveGatewayErrors) == "consecutive-gateway-errors");
+  CHECK(label(Detector::Consecutive5xx) == "consecutive-5xx");
+  CHECK(label(Detector::Probation) == "probation");
+  CHECK(label(EjectionDenial::MaxEjectionPercent) == "max-ejection-percent");
+  CHECK(label(EjectionDenial::MinAvailable) == "min-available");
+  CHECK(label(EjectionDenial::Lone) == "lone");
+  CHECK(label(EjectionDenial::CommonMode) == "common-mode");
+}
+
+}  // namespace outrigger::policy

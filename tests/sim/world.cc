@@ -1,0 +1,315 @@
+#include "tests/sim/world.h"
+
+#include <algorithm>
+
+namespace outrigger::sim {
+
+using namespace std::chrono_literals;
+using exchange::ExchangeRecord;
+using exchange::TryKind;
+
+// --- a caller ------------------------------------------------------------------------------------
+
+class World::SimCaller final : public exchange::Caller, private exchange::Task {
+ public:
+  explicit SimCaller(World& world) : world_(world) { ++world_.callers_; }
+  ~SimCaller() override {
+    *alive_ = false;
+    --world_.callers_;
+  }
+
+  void begin() {
+    auto& request = exchange_.request();
+    request.clear();
+    static constexpr std::string_view kMethods[] = {"GET", "GET", "GET", "PUT", "POST"};
+    request.method = kMethods[world_.random_.below(5)];
+    request.target = request.path = "/";
+    request.authority = "sim";
+    const bool body = request.method == "POST" || request.method == "PUT";
+    chunks_left_ = body ? 1 + world_.random_.below(3) : 0;
+    request.framing = body ? http::Framing::Chunked : http::Framing::None;
+    if (body && world_.random_.below(4) == 0) request.headers.add("Idempotency-Key", "k");
+    // Some leave before they are answered.
+    if (world_.random_.below(20) == 0) {
+      later(std::chrono::milliseconds(world_.random_.below(200)), [this] {
+        if (exchange_.active()) exchange_.on_caller_gone();
+      });
+    }
+    if (body) later(1ms, [this] { send_chunk(); });
+    const auto& listener = *world_.scope_.snapshot->listeners[0];
+    exchange_.begin(world_.scope_, listener, *this);
+    if (exchange_.active()) exchange_.on_read_done();
+  }
+
+  void wake_at(TimePoint at) override {
+    ++alarm_;
+    if (at == kNever) return;
+    world_.time_.at(at, [this, alive = alive_, alarm = alarm_] {
+      if (*alive && alarm == alarm_ && exchange_.active()) exchange_.on_time();
+    });
+  }
+  void send_informational(const http::ResponseHead&) override {}
+  void send_head(const http::ResponseHead&) override {
+    world_.require(!head_sent_, "a head was sent twice");
+    head_sent_ = true;
+  }
+  void send_body(std::string_view) override {
+    world_.require(head_sent_ && !ended_, "body bytes outside of a response");
+  }
+  void send_end(const http::Headers*) override {
+    world_.require(head_sent_ && !ended_, "an end outside of a response");
+    ended_ = true;
+  }
+  void send_local(const exchange::LocalReply&) override {
+    world_.require(!head_sent_, "a local answer after a head");
+    head_sent_ = ended_ = true;
+  }
+  bool flush() override {
+    if (world_.random_.below(10) != 0) return true;
+    later(2ms, [this] {
+      if (exchange_.active()) exchange_.on_caller_writable();
+    });
+    return false;
+  }
+  void pause_body() override { paused_ = true; }
+  void resume_body() override {
+    world_.require(paused_, "a resume without a pause");
+    paused_ = false;
+    if (chunk_held_) later(0ms, [this] { send_chunk(); });
+    chunk_held_ = false;
+  }
+  void on_exchange_over(bool complete) override {
+    world_.require(!over_, "an exchange ended twice");
+    world_.require(!complete || ended_, "a complete exchange without a whole response");
+    over_ = true;
+    world_.time_.soon(*this);
+  }
+  std::string_view address() const override { return "127.0.0.1"; }
+
+ private:
+  void run() override { delete this; }
+
+  void later(Duration wait, std::function<void()> what) {
+    world_.time_.after(wait, [alive = alive_, what] {
+      if (*alive) what();
+    });
+  }
+
+  void send_chunk() {
+    if (!exchange_.active()) return;
+    if (paused_) {
+      chunk_held_ = true;
+      return;
+    }
+    static const std::string bytes(40 * 1024, 'x');
+    exchange_.on_body(bytes);
+    if (!exchange_.active()) return;
+    if (--chunks_left_ > 0) {
+      later(std::chrono::milliseconds(world_.random_.below(20)), [this] { send_chunk(); });
+    } else {
+      exchange_.on_request_end(nullptr);
+    }
+    if (exchange_.active()) exchange_.on_read_done();
+  }
+
+  World& world_;
+  exchange::Exchange exchange_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  std::uint64_t alarm_ = 0;
+  std::uint32_t chunks_left_ = 0;
+  bool head_sent_ = false;
+  bool ended_ = false;
+  bool over_ = false;
+  bool paused_ = false;
+  bool chunk_held_ = false;
+};
+
+// --- the world -----------------------------------------------------------------------------------
+
+World::World(std::uint64_t seed) : seed_(seed), random_(seed) {
+  network_ = std::make_unique<Network>(time_, seed + 1);
+  make_config();
+  for (std::size_t i = 0; i < config_->upstreams.size(); ++i) {
+    const config::Upstream& settings = config_->upstreams[i];
+    states_.push_back(std::make_shared<upstream::ClusterState>(settings, seed + 10 + i));
+    states_.back()->set_endpoints(endpoints_[i], time_.now());
+    clusters_.push_back(
+        std::make_unique<upstream::Cluster>(states_.back(), settings, *network_, time_, random_));
+    scope_.upstreams.push_back(clusters_.back().get());
+  }
+  budgets_.resize(config_->upstreams.size());
+  scope_.random = &random_;
+  scope_.scheduler = &time_;
+  struct Forward final : exchange::Observer {
+    explicit Forward(exchange::Observer& to) : to_(to) {}
+    void on_exchange_begun(std::uint32_t l, std::uint32_t r) override { to_.on_exchange_begun(l, r); }
+    void on_exchange(const ExchangeRecord& record) override { to_.on_exchange(record); }
+    exchange::Observer& to_;
+  };
+  scope_.observer = std::make_unique<Forward>(*this);
+  scope_.snapshot = exchange::compile(config_, [&](const config::Route& route) {
+    return std::make_shared<exchange::RouteState>(route, seed + 50);
+  });
+}
+
+World::~World() {
+  for (auto& cluster : clusters_) cluster->drop_idle();
+  while (time_.step(time_.now() + 1s)) {
+  }
+  clusters_.clear();
+}
+
+void World::make_config() {
+  config_ = std::make_shared<config::Config>();
+  config::Upstream upstream{.name = "u"};
+  upstream.limits.max_requests = 5 + random_.below(60);
+  upstream.limits.max_connections = upstream.limits.max_requests + random_.below(20);
+  upstream.limits.max_pending = random_.below(50);
+  upstream.limits.pending_timeout = std::chrono::milliseconds(50 + random_.below(500));
+  if (random_.below(3) == 0) upstream.limits.max_requests_per_endpoint = 3 + random_.below(20);
+  if (random_.below(2) == 0) upstream.limits.max_requests_per_connection = 1 + random_.below(20);
+  upstream.timeouts.connect = std::chrono::milliseconds(100 + random_.below(400));
+  upstream.load_balancer.policy = static_cast<config::LoadBalancerPolicy>(random_.below(4));
+  if (random_.below(2) == 0) upstream.circuit_breaker.emplace();
+  if (random_.below(2) == 0) {
+    upstream.outlier_detection = config::present_outlier_detection();
+    upstream.outlier_detection->base_ejection_time = 2s;
+  }
+  config_->upstreams.push_back(upstream);
+
+  config::Route route{.name = "r", .upstream = "u"};
+  route.timeouts.request = std::chrono::milliseconds(300 + random_.below(2000));
+  if (random_.below(2) == 0) route.timeouts.per_try = std::chrono::milliseconds(50 + random_.below(200));
+  if (random_.below(4) != 0) route.retry = config::Retry{};
+  if (route.retry && route.timeouts.per_try) {
+    route.retry->retry_on.words.insert(config::RetryWord::PerTryTimeout);
+  }
+  if (random_.below(3) == 0) route.circuit_breaker.emplace();
+  if (random_.below(3) == 0) route.limits.max_requests = 10 + random_.below(50);
+  config_->listeners.push_back(config::Listener{.name = "l", .address = "127.0.0.1:1"});
+  config_->listeners.back().routes.push_back(route);
+
+  const auto count = 1 + random_.below(6);
+  auto& mine = endpoints_.emplace_back();
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const std::string address = "10.0.0." + std::to_string(i + 1) + ":80";
+    mine.push_back({address, address, 1 + random_.below(3)});
+  }
+}
+
+void World::require(bool condition, const std::string& what) const {
+  if (!condition) throw Breach{what + " (seed " + std::to_string(seed_) + ")"};
+}
+
+void World::run(std::uint32_t exchanges) {
+  to_come_ = exchanges;
+  time_.after(0ms, [this] { arrive(); });
+  time_.after(100ms, [this] { change_something(); });
+  while ((finished_ < exchanges || callers_ > 0) && time_.step(kNever)) check_step();
+  check_end();
+}
+
+void World::arrive() {
+  if (to_come_ == 0) return;
+  --to_come_;
+  auto* caller = new SimCaller(*this);  // deletes itself when its exchange is over
+  time_.after(std::chrono::microseconds(random_.below(4000)), [this] { arrive(); });
+  caller->begin();
+}
+
+// An endpoint gets worse or better, leaves or comes; the configuration is loaded again.
+void World::change_something() {
+  if (to_come_ == 0) {  // let what is under way end
+    for (const auto& endpoint : endpoints_[0]) network_->behaviour(endpoint.address) = {};
+    return;
+  }
+  time_.after(std::chrono::milliseconds(50 + random_.below(1000)), [this] { change_something(); });
+  auto& endpoints = endpoints_[0];
+  const auto& chosen = endpoints[random_.below(static_cast<std::uint32_t>(endpoints.size()))];
+  Behaviour& behaviour = network_->behaviour(chosen.address);
+  switch (random_.below(10)) {
+    case 0: behaviour = {.refuses = true}; break;
+    case 1: behaviour = {.black_hole = true}; break;
+    case 2: behaviour = {.error_share = random_.unit()}; break;
+    case 3: behaviour = {.reset_share = random_.unit()}; break;
+    case 4: behaviour = {.break_share = random_.unit()}; break;
+    case 5: behaviour = {.elsewhere_share = random_.unit()}; break;
+    case 6: behaviour = {.latency = std::chrono::milliseconds(random_.below(500))}; break;
+    case 7: {
+      std::vector<upstream::WantedEndpoint> some;
+      for (const auto& each : endpoints) {
+        if (random_.below(3) != 0) some.push_back(each);
+      }
+      states_[0]->set_endpoints(some, time_.now());
+      break;
+    }
+    case 8:
+      states_[0]->configure(config_->upstreams[0], time_.now());
+      states_[0]->set_endpoints(endpoints, time_.now());
+      break;
+    default: behaviour = {};
+  }
+  states_[0]->sweep_if_due(time_.now());
+}
+
+void World::check_step() {
+  const auto& limits = config_->upstreams[0].limits;
+  require(network_->requests_now() <= limits.max_requests + limits.max_connections,
+          "more requests at the endpoints than limits allow");
+  require(network_->open_connections() <= limits.max_connections, "too many connections");
+}
+
+void World::on_exchange(const ExchangeRecord& record) {
+  ++finished_;
+  if (record.status == 200 && record.aborted == exchange::AbortSide::None) ++succeeded_;
+  check_record(record);
+}
+
+void World::check_record(const ExchangeRecord& record) {
+  const config::Route& route = config_->listeners[0].routes[0];
+  constexpr Duration kTick = 10ms;
+  // Bodies take at most three pauses of 20 ms here, before `request` begins to count.
+  require(record.duration <= *route.timeouts.request + 300ms + kTick,
+          "an exchange outlived its deadline");
+  const int most = 1 + (route.retry ? route.retry->max_retries : 0) + 1;
+  require(record.try_count <= most, "more tries than max_retries allows");
+  for (std::size_t i = 0; i < record.try_count; ++i) {
+    const auto& one = record.tries[i];
+    require((one.kind == TryKind::First) == (i == 0), "the first try is not the first");
+    if (one.kind == TryKind::First) ++budgets_[0].firsts;
+    const bool free = record.retry_reasons[i] == policy::RetryReason::StaleConnection;
+    if (one.kind == TryKind::Retry) ++retries_;
+    if (one.kind == TryKind::Retry && !free) ++budgets_[0].retries;
+  }
+  const auto& budget = config_->upstreams[0].retry_budget;
+  const double since = seconds(time_.now().time_since_epoch());
+  const double allowed = budget.percent / 100 * static_cast<double>(begun_) +
+                         budget.min_per_second * (since + seconds(budget.window)) + 1;
+  require(static_cast<double>(budgets_[0].retries) <= allowed, "more retries than the budget has");
+}
+
+std::uint64_t World::ejections() const {
+  std::uint64_t total = 0;
+  for (const auto& each : states_[0]->live(TimePoint(1h)).ejections) total += each.count;
+  return total;
+}
+
+void World::check_end() {
+  require(finished_ == begun_, "exchanges begun and finished differ");
+  require(callers_ == 0, "a caller never heard the end");
+  require(scope_.users == 0, "the scope is still in use");
+  const auto live = states_[0]->live(time_.now());
+  require(live.requests_in_flight == 0, "request places were not given back");
+  require(live.requests_pending == 0, "somebody still waits");
+  for (const auto& cluster : clusters_) require(cluster->quiet(), "attempts are still out");
+  // Connections whose dropped response is still read come back soon.
+  const auto end = time_.now() + 5s;
+  while (time_.step(end)) {
+  }
+  const auto after = states_[0]->live(time_.now());
+  require(after.connections_active == 0, "connection places were not given back");
+  require(after.connections_connecting == 0, "connects were not counted down");
+  require(after.connections_idle == network_->open_connections(), "the pool's book is wrong");
+}
+
+}  // namespace outrigger::sim

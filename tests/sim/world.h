@@ -1,0 +1,74 @@
+// A whole small world from a seed: upstreams that fail, routes with policies, callers that come,
+// wait, send bodies, and leave. The real Exchange, Cluster, pool and policies run in it.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/model.h"
+#include "proxy/exchange/exchange.h"
+#include "proxy/exchange/scope.h"
+#include "proxy/upstream/cluster.h"
+#include "tests/sim/network.h"
+#include "tests/sim/virtual_time.h"
+
+namespace outrigger::sim {
+
+// What broke, with the time and the seed to run it again.
+struct Breach {
+  std::string what;
+};
+
+class World final : private exchange::Observer {
+ public:
+  explicit World(std::uint64_t seed);
+  ~World() override;
+
+  // Runs `exchanges` of them to their end, and checks that nothing is left. Throws Breach.
+  void run(std::uint32_t exchanges);
+
+  std::uint64_t finished() const { return finished_; }
+  std::uint64_t succeeded() const { return succeeded_; }
+  std::uint64_t retries() const { return retries_; }
+  std::uint64_t ejections() const;
+
+ private:
+  class SimCaller;
+
+  void make_config();
+  void arrive();
+  void change_something();
+  void check_step();
+  void check_end();
+  void require(bool condition, const std::string& what) const;
+
+  void on_exchange_begun(std::uint32_t, std::uint32_t) override { ++begun_; }
+  void on_exchange(const exchange::ExchangeRecord& record) override;
+  void check_record(const exchange::ExchangeRecord& record);
+
+  std::uint64_t seed_;
+  Random random_;
+  VirtualTime time_;
+  std::unique_ptr<Network> network_;
+  std::shared_ptr<config::Config> config_;
+  std::vector<std::shared_ptr<upstream::ClusterState>> states_;
+  std::vector<std::unique_ptr<upstream::Cluster>> clusters_;
+  std::vector<std::vector<upstream::WantedEndpoint>> endpoints_;  // by upstream, all there may be
+  exchange::Scope scope_;
+  std::uint32_t to_come_ = 0;
+  std::uint64_t begun_ = 0;
+  std::uint64_t finished_ = 0;
+  std::uint64_t succeeded_ = 0;
+  std::uint64_t first_tries_ = 0;
+  std::uint64_t retries_ = 0;
+  std::uint64_t callers_ = 0;  // alive
+  struct Budget {
+    std::uint64_t firsts = 0;
+    std::uint64_t retries = 0;
+  };
+  std::vector<Budget> budgets_;  // by upstream
+};
+
+}  // namespace outrigger::sim
