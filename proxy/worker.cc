@@ -31,11 +31,12 @@ void Worker::assign(Assignment assignment) {
 }
 
 void Worker::apply(Assignment& assignment) {
+  exchange::Scheduler& scheduler = *this;
   WorkerScope& scope = scopes_.emplace_back();
   scope.snapshot = assignment.snapshot;
   scope.observer = std::move(assignment.observer);
   scope.random = &random_;
-  scope.scheduler = this;
+  scope.scheduler = &scheduler;
   std::map<std::string, std::shared_ptr<upstream::Cluster>> clusters;
   for (std::size_t i = 0; i < assignment.upstreams.size(); ++i) {
     const config::Upstream& settings = assignment.config->upstreams[i];
@@ -44,7 +45,7 @@ void Worker::apply(Assignment& assignment) {
       cluster->configure(settings);
     } else {
       cluster = std::make_shared<upstream::Cluster>(assignment.upstreams[i], settings, factory_,
-                                                    *this, random_);
+                                                    scheduler, random_);
     }
     scope.clusters.push_back(cluster);
     scope.upstreams.push_back(cluster.get());

@@ -1,7 +1,9 @@
 #include "proxy/downstream/connection.h"
 
-#include <algorithm>
-#include <charconv>
+#include <fmt/core.h>
+
+#include <ctime>
+#include <utility>
 
 #include "proxy/base/check.h"
 #include "proxy/downstream/listener.h"
@@ -271,6 +273,39 @@ void Connection::send_end(const http::Headers* trailers) {
   if (request_->response_framing == Framing::Chunked) {
     http::write_last_chunk(request_->out.text(), trailers);
   }
+  flush();
+}
+
+void Connection::send_local(const exchange::LocalReply& reply) {
+  Request& request = *request_;
+  const bool http10 = head().minor_version == 0;
+  request.close = must_close();
+  char date[30];
+  http::LocalResponse response{
+      .status = reply.status,
+      .body = reply.body,
+      .request_id = request.exchange.request_id(),
+      .date = http::imf_fixdate(std::time(nullptr), date),
+      .outrigger_retry = reply.refused_elsewhere ? "elsewhere" : "",
+      .retry_after_s = reply.retry_after_s,
+      .close = request.close,
+      .keep_alive_10 = http10 && !request.close,
+      .head_only = head().is_head,
+      .headers = reply.headers};
+  std::string body, proxy_status;
+  if (!reply.error.empty()) {
+    proxy_status = fmt::format("outrigger; error={}; details=\"{}\"", reply.error, reply.reason);
+    const bool json = listener_.local_reply_format() == config::LocalReplyFormat::Json;
+    body = json ? fmt::format(R"({{"status":{},"error":"{}","reason":"{}","message":"{}"}})"
+                              "\n",
+                              reply.status, reply.error, reply.reason, reply.body)
+                : fmt::format("{}\n", reply.body);
+    response.proxy_status = proxy_status;
+    response.body = body;
+    response.content_type = json ? "application/json" : "text/plain; charset=utf-8";
+  }
+  request.response_framing = Framing::None;
+  http::write_local_response(request.out.text(), response);
   flush();
 }
 

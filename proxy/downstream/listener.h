@@ -59,6 +59,9 @@ class Listener final : private net::ListenerEvents {
   const exchange::ListenerRoutes& routes() const { return *routes_; }
   const config::Listener& settings() const { return *routes_->config; }
   ListenerCounters& counters() { return *counters_; }
+  config::LocalReplyFormat local_reply_format() const {
+    return scope_->snapshot->config->local_replies.format;
+  }
   bool closing_keep_alive() const { return closing_keep_alive_; }
   void remove(Connection& connection);
 

@@ -23,8 +23,10 @@ class BodyReader {
   // what follows. UntilClose is never done; the end of the stream is its end.
   Event next(std::string_view& in, std::string_view& data) {
     switch (framing_) {
-      case Framing::None: return Event::Done;
-      case Framing::Chunked: return chunks_.next(in, data);
+      case Framing::None:
+        return Event::Done;
+      case Framing::Chunked:
+        return chunks_.next(in, data);
       case Framing::Length:
         if (left_ == 0) return Event::Done;
         if (in.empty()) return Event::NeedMore;

@@ -10,47 +10,32 @@ namespace {
 
 using Event = ChunkDecoder::Event;
 
+// Not what frames, routes, authorises or describes the content (RFC 9110, 6.5.1): every field the
+// proxy acts on, and these.
 bool may_trail(std::string_view name, Field id) {
-  switch (id) {
-    case Field::Authorization:
-    case Field::Connection:
-    case Field::ContentLength:
-    case Field::ContentType:
-    case Field::Expect:
-    case Field::Host:
-    case Field::KeepAlive:
-    case Field::MaxForwards:
-    case Field::Proxy:
-    case Field::ProxyAuthenticate:
-    case Field::ProxyAuthorization:
-    case Field::ProxyConnection:
-    case Field::Te:
-    case Field::Trailer:
-    case Field::TransferEncoding:
-    case Field::Upgrade:
-    case Field::XOutriggerAttempt:
-    case Field::XOutriggerRetry: return false;
-    default: break;
-  }
-  static constexpr std::string_view kNever[] = {"content-encoding", "content-range", "cookie",
-                                                "set-cookie", "cache-control"};
+  if (id != Field::Other) return false;
+  static constexpr std::string_view kNever[] = {"age",
+                                                "cache-control",
+                                                "content-encoding",
+                                                "content-language",
+                                                "content-location",
+                                                "content-range",
+                                                "cookie",
+                                                "expires",
+                                                "forwarded",
+                                                "if-match",
+                                                "if-modified-since",
+                                                "if-none-match",
+                                                "if-range",
+                                                "if-unmodified-since",
+                                                "location",
+                                                "pragma",
+                                                "range",
+                                                "set-cookie",
+                                                "vary",
+                                                "www-authenticate"};
   return std::ranges::none_of(
       kNever, [name](std::string_view never) { return equals_ignore_case(name, never); });
-}
-
-bool is_token(std::string_view name) {
-  static constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
-  return !name.empty() && std::ranges::all_of(name, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           kMarks.find(c) != std::string_view::npos;
-  });
-}
-
-bool good_value(std::string_view value) {
-  return std::ranges::none_of(value, [](char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    return (byte < 0x20 && byte != '\t') || byte == 0x7f;
-  });
 }
 
 }  // namespace
@@ -64,6 +49,12 @@ void ChunkDecoder::reset() {
 }
 
 Event ChunkDecoder::next(std::string_view& in, std::string_view& data) {
+  const Event event = step(in, data);
+  if (event == Event::Error) state_ = State::Broken;
+  return event;
+}
+
+Event ChunkDecoder::step(std::string_view& in, std::string_view& data) {
   while (true) {
     switch (state_) {
       case State::Size: {
@@ -91,7 +82,10 @@ Event ChunkDecoder::next(std::string_view& in, std::string_view& data) {
         state_ = State::Done;
         break;
       }
-      case State::Done: return Event::Done;
+      case State::Done:
+        return Event::Done;
+      case State::Broken:
+        return Event::Error;
     }
   }
 }
@@ -127,7 +121,7 @@ bool ChunkDecoder::take_size(std::string_view line) {
   if (result.ec != std::errc{} || digits == 0 || digits > kMaxDigits) return false;
   std::string_view extension = line.substr(digits);
   extensions_ += extension.size();
-  if (extensions_ > kMaxExtensions || !good_value(extension)) return false;
+  if (extensions_ > kMaxExtensions || !is_field_value(extension)) return false;
   extension = trimmed(extension);
   if (!extension.empty() && extension.front() != ';') return false;
   if (extension.empty() && digits != line.size()) return false;
@@ -178,7 +172,7 @@ bool ChunkDecoder::take_trailers(std::string_view block) {
     if (++count > kMaxTrailers) return false;
     const std::string_view name = line.substr(0, colon);
     const std::string_view value = trimmed(line.substr(colon + 1));
-    if (!good_value(value)) return false;
+    if (!is_field_value(value)) return false;
     const Field id = field_id(name);
     if (may_trail(name, id)) trailers_->fields.add(name, value, id);
   }

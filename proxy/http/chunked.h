@@ -16,7 +16,7 @@ namespace outrigger::http {
 class ChunkDecoder {
  public:
   static constexpr std::size_t kMaxDigits = 15;
-  static constexpr std::size_t kMaxLine = 256;  // a size with its extension
+  static constexpr std::size_t kMaxLine = 256;              // a size with its extension
   static constexpr std::size_t kMaxExtensions = 16 * 1024;  // of a whole body
   static constexpr std::size_t kMaxTrailerBytes = 8 * 1024;
   static constexpr std::size_t kMaxTrailers = 64;
@@ -25,19 +25,20 @@ class ChunkDecoder {
 
   void reset();
   // Takes from the front of `in`. Data: `data` is a view into what was `in`; call again. Done:
-  // last chunk and trailers are through, `in` holds what follows.
+  // last chunk and trailers are through, `in` holds what follows. Error lasts until reset().
   Event next(std::string_view& in, std::string_view& data);
   // Null where there are none. Valid at Done, until reset().
   const Headers* trailers() const { return trailers_ ? &trailers_->fields : nullptr; }
 
  private:
-  enum class State : std::uint8_t { Size, Data, DataCr, DataLf, Trailers, Done };
+  enum class State : std::uint8_t { Size, Data, DataCr, DataLf, Trailers, Done, Broken };
   struct Trailers {
     std::string block;
     HeadScanner scanner;
     Headers fields;
   };
 
+  Event step(std::string_view& in, std::string_view& data);
   Event read_size_line(std::string_view& in);
   Event read_trailers(std::string_view& in);
   bool take_size(std::string_view line);

@@ -53,7 +53,9 @@ constexpr auto kFirstOfLength = [] {
   return first;
 }();
 
-constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
+constexpr char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
+}
 
 bool matches(std::string_view name, std::string_view lower_case) {
   for (std::size_t i = 0; i < name.size(); ++i) {

@@ -68,7 +68,8 @@ class Headers {
   }
 
   bool has(Field id) const { return (present_ & bit(id)) != 0; }
-  // The first field of that id or name; null where there is none. Valid until the next add or clear.
+  // The first field of that id or name; null where there is none. Valid until the next add or
+  // clear.
   const HeaderField* find(Field id) const;
   const HeaderField* find(std::string_view name) const;
   std::string_view value_of(Field id) const {

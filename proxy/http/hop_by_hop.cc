@@ -22,17 +22,23 @@ HopByHop::HopByHop(const Headers& headers) : headers_(headers) {
   }
 }
 
-bool HopByHop::dropped(const HeaderField& field) const {
-  switch (field.id) {
+bool HopByHop::always_dropped(Field id) {
+  switch (id) {
     case Field::Connection:
     case Field::KeepAlive:
     case Field::Proxy:
     case Field::ProxyConnection:
     case Field::Te:
     case Field::TransferEncoding:
-    case Field::Upgrade: return true;
-    default: break;
+    case Field::Upgrade:
+      return true;
+    default:
+      return false;
   }
+}
+
+bool HopByHop::dropped(const HeaderField& field) const {
+  if (always_dropped(field.id)) return true;
   if (!names_others_) return false;
   bool named = false;
   for (const HeaderField& connection : headers_.all()) {

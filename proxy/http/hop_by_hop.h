@@ -12,6 +12,8 @@ class HopByHop {
   // `headers` outlives it.
   explicit HopByHop(const Headers& headers);
   bool dropped(const HeaderField& field) const;
+  // Whatever Connection says.
+  static bool always_dropped(Field id);
 
  private:
   const Headers& headers_;

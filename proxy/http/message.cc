@@ -16,7 +16,11 @@ void reset(Head& head) {
 
 }  // namespace
 
-void RequestHead::clear() { reset(*this); }
-void ResponseHead::clear() { reset(*this); }
+void RequestHead::clear() {
+  reset(*this);
+}
+void ResponseHead::clear() {
+  reset(*this);
+}
 
 }  // namespace outrigger::http

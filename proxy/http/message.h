@@ -20,17 +20,18 @@ enum class Framing : std::uint8_t {
 
 struct RequestHead {
   std::string_view method;
-  std::string_view target;     // origin-form (path and query as sent) or "*"
-  std::string_view path;       // target without the query
-  std::string_view authority;  // of an absolute-form target, else the Host field; may be empty (1.0)
+  std::string_view target;  // origin-form (path and query as sent) or "*"
+  std::string_view path;    // target without the query
+  std::string_view
+      authority;  // of an absolute-form target, else the Host field; may be empty (1.0)
   bool absolute_form = false;
   std::uint8_t minor_version = 1;  // HTTP/1.x
   Framing framing = Framing::None;
   std::uint64_t content_length = 0;  // for Framing::Length
   bool keep_alive = true;            // what the caller asked for
   bool expect_continue = false;
-  bool is_head = false;             // the method is HEAD: its response has no body
-  std::string_view upgrade;         // the Upgrade field's value where Connection names it
+  bool is_head = false;      // the method is HEAD: its response has no body
+  std::string_view upgrade;  // the Upgrade field's value where Connection names it
   Headers headers;
 
   void clear();

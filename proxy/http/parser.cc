@@ -11,7 +11,7 @@
 namespace outrigger::http {
 namespace {
 
-// --- llhttp: fields and start line as views ------------------------------------------------------
+// --- llhttp: fields and start line as views -----------------------------------------------------
 
 struct Sink {
   Headers* headers = nullptr;
@@ -77,8 +77,7 @@ HeadError run(llhttp_t& parser, llhttp_type_t type, std::string_view block, Sink
   return stopped == block.data() + block.size() ? HeadError::None : HeadError::Malformed;
 }
 
-// --- framing (RFC 9112, 6)
-// -------------------------------------------------------------------------
+// --- framing (RFC 9112, 6) ----------------------------------------------------------------------
 
 constexpr std::uint64_t kMaxContentLength = std::uint64_t{1} << 62;
 
@@ -117,12 +116,12 @@ struct BodyFields {
 // exactly `chunked` and not from HTTP/1.0; never both. A coding we do not know is told apart from
 // a list that no reader should trust.
 HeadError read_framing(const Headers& headers, int minor, BodyFields& found) {
-  int codings = 0;
+  const HeaderField* coding = nullptr;
   std::string_view digits;
   for (const HeaderField& field : headers.all()) {
     if (field.id == Field::TransferEncoding) {
-      if (++codings > 1 || minor == 0) return HeadError::Malformed;
-      if (!equals_ignore_case(field.value, "chunked")) return refused_coding(field.value);
+      if (coding || minor == 0) return HeadError::Malformed;
+      coding = &field;
     }
     if (field.id == Field::ContentLength) {
       if (found.length && field.value != digits) return HeadError::Malformed;
@@ -131,12 +130,13 @@ HeadError read_framing(const Headers& headers, int minor, BodyFields& found) {
       if (!found.length) return HeadError::Malformed;
     }
   }
-  found.chunked = codings == 1;
-  return found.chunked && found.length ? HeadError::Malformed : HeadError::None;
+  if (!coding) return HeadError::None;
+  if (found.length) return HeadError::Malformed;
+  found.chunked = equals_ignore_case(coding->value, "chunked");
+  return found.chunked ? HeadError::None : refused_coding(coding->value);
 }
 
-// --- Connection
-// ------------------------------------------------------------------------------------
+// --- Connection ---------------------------------------------------------------------------------
 
 // Each costs a look through the fields when they are passed on.
 constexpr std::size_t kMaxConnectionOptions = 32;
@@ -171,8 +171,7 @@ bool bad_name(const Headers& headers) {
   return std::ranges::any_of(headers.all(), [](const HeaderField& f) { return !is_token(f.name); });
 }
 
-// --- request lines
-// ---------------------------------------------------------------------------------
+// --- request lines ------------------------------------------------------------------------------
 
 // METHOD SP TARGET SP HTTP/1.x, one space between the parts.
 struct RequestLine {
@@ -309,10 +308,9 @@ HeadError parse_request(std::string_view block, const RequestLimits& limits, Req
 
   llhttp_t parser;
   Sink sink{.headers = &head.headers, .max_headers = limits.max_headers};
-  if (const auto error = run(parser, HTTP_REQUEST, block, sink); error != HeadError::None) {
-    return error;
-  }
+  const HeadError refused = run(parser, HTTP_REQUEST, block, sink);
   if (!may_be_method(parser)) return HeadError::NotImplemented;
+  if (refused != HeadError::None) return refused;
   if (bad_name(head.headers)) return HeadError::Malformed;
   if (const auto error = read_host(head); error != HeadError::None) return error;
 
@@ -358,9 +356,8 @@ HeadError parse_response(std::string_view block, const ResponseContext& context,
   head.minor_version = static_cast<std::uint8_t>(block[7] - '0');
   const ConnectionOptions options = read_connection(head.headers);
   if (options.refused) return HeadError::Malformed;
-  if (head.status == 101 && (!context.upgrade_requested || !options.upgrade)) {
-    return HeadError::Malformed;
-  }
+  const bool switches = options.upgrade && !head.headers.value_of(Field::Upgrade).empty();
+  if (head.status == 101 && !(context.upgrade_requested && switches)) return HeadError::Malformed;
   BodyFields body;
   if (read_framing(head.headers, head.minor_version, body) != HeadError::None) {
     return HeadError::Malformed;

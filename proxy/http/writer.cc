@@ -1,6 +1,7 @@
 #include "proxy/http/writer.h"
 
 #include "proxy/http/hop_by_hop.h"
+#include "proxy/http/tokens.h"
 
 namespace outrigger::http {
 namespace {
@@ -27,26 +28,36 @@ void status_line(OutBuffer& out, int status) {
   out.append("\r\n");
 }
 
+bool wants_trailers(const Headers& headers) {
+  if (!headers.has(Field::Te)) return false;
+  bool wanted = false;
+  for (const HeaderField& each : headers.all()) {
+    if (each.id != Field::Te) continue;
+    for_each_element(each.value, [&wanted](std::string_view coding) {
+      wanted = wanted || equals_ignore_case(coding, "trailers");
+    });
+  }
+  return wanted;
+}
+
 bool expects_body(std::string_view method) {
   return method == "POST" || method == "PUT" || method == "PATCH";
 }
 
+constexpr std::uint32_t bit(Field id) {
+  return std::uint32_t{1} << static_cast<unsigned>(id);
+}
+
 // One X-Forwarded-For: what came, then the caller.
-void forwarded(OutBuffer& out, const RequestHead& head, const RequestAdditions& add) {
-  if (!add.client_ip.empty()) {
-    out.append("X-Forwarded-For: ");
-    for (const HeaderField& each : head.headers.all()) {
-      if (each.id != Field::XForwardedFor || each.value.empty()) continue;
-      out.append(each.value);
-      out.append(", ");
-    }
-    out.append(add.client_ip);
-    out.append("\r\n");
+void forwarded_for(OutBuffer& out, const Headers& headers, std::string_view client_ip) {
+  out.append("X-Forwarded-For: ");
+  for (const HeaderField& each : headers.all()) {
+    if (each.id != Field::XForwardedFor || each.value.empty()) continue;
+    out.append(each.value);
+    out.append(", ");
   }
-  if (!head.headers.has(Field::XForwardedProto)) field(out, "X-Forwarded-Proto", add.proto);
-  if (!head.headers.has(Field::XForwardedHost) && !head.authority.empty()) {
-    field(out, "X-Forwarded-Host", head.authority);
-  }
+  out.append(client_ip);
+  out.append("\r\n");
 }
 
 bool is_forwarded(Field id) {
@@ -54,14 +65,63 @@ bool is_forwarded(Field id) {
 }
 
 // Written by us in its place, or not passed on.
-bool replaced(const HeaderField& each, const RequestAdditions& add) {
+bool replaced(const HeaderField& each, const RequestHead& head, const RequestAdditions& add) {
   switch (each.id) {
     case Field::ContentLength:
     case Field::Host:
-    case Field::XOutriggerAttempt: return true;
-    case Field::XForwardedFor: return add.forwarded_remove || (add.forwarded_append && !add.client_ip.empty());
-    default: return add.forwarded_remove && is_forwarded(each.id);
+    case Field::XOutriggerAttempt:
+      return true;
+    case Field::Expect:
+      return !head.expect_continue;
+    case Field::XRequestId:
+      return each.value.empty() && !add.request_id.empty();
+    case Field::XRequestTimeoutMs:
+      return add.has_timeout;
+    case Field::XForwardedFor:
+      return add.forwarded_remove || (add.forwarded_append && !add.client_ip.empty());
+    default:
+      return add.forwarded_remove && is_forwarded(each.id);
   }
+}
+
+// Which of the known fields were passed on.
+std::uint32_t pass_fields(OutBuffer& out, const RequestHead& head, const RequestAdditions& add) {
+  std::uint32_t passed = 0;
+  const HopByHop hop(head.headers);
+  for (const HeaderField& each : head.headers.all()) {
+    if (hop.dropped(each) || replaced(each, head, add)) continue;
+    field(out, each.name, each.value);
+    passed |= bit(each.id);
+  }
+  return passed;
+}
+
+void request_framing(OutBuffer& out, const RequestHead& head) {
+  if (head.framing == Framing::Length) {
+    number_field(out, "Content-Length", head.content_length);
+  } else if (head.framing == Framing::Chunked) {
+    out.append("Transfer-Encoding: chunked\r\n");
+  } else if (expects_body(head.method)) {
+    out.append("Content-Length: 0\r\n");
+  }
+}
+
+// Connection names what of this hop is said beside it (RFC 9110, 7.6.1).
+void request_connection(OutBuffer& out, const RequestHead& head, const RequestAdditions& add) {
+  const bool trailers = wants_trailers(head.headers);
+  if (trailers) out.append("TE: trailers\r\n");
+  if (add.keep_upgrade) {
+    field(out, "Upgrade", head.upgrade);
+    out.append(trailers ? "Connection: upgrade, te\r\n" : "Connection: upgrade\r\n");
+  } else if (add.close) {
+    out.append(trailers ? "Connection: close, te\r\n" : "Connection: close\r\n");
+  } else if (trailers) {
+    out.append("Connection: te\r\n");
+  }
+}
+
+void via(OutBuffer& out, std::uint8_t minor_version) {
+  out.append(minor_version > 0 ? "Via: 1.1 outrigger\r\n" : "Via: 1.0 outrigger\r\n");
 }
 
 }  // namespace
@@ -70,32 +130,24 @@ void write_request_head(OutBuffer& out, const RequestHead& head, const RequestAd
   out.append(head.method);
   out.append(" ");
   out.append(head.target);
-  out.append(" HTTP/1.1\r\nHost: ");
-  out.append(head.authority);
-  out.append("\r\n");
-  const HopByHop hop(head.headers);
-  for (const HeaderField& each : head.headers.all()) {
-    if (!hop.dropped(each) && !replaced(each, add)) field(out, each.name, each.value);
+  out.append(" HTTP/1.1\r\n");
+  field(out, "Host", head.authority);
+  const std::uint32_t passed = pass_fields(out, head, add);
+  request_framing(out, head);
+  request_connection(out, head, add);
+  if (add.forwarded_append) {
+    if (!add.client_ip.empty()) forwarded_for(out, head.headers, add.client_ip);
+    if (!(passed & bit(Field::XForwardedProto))) field(out, "X-Forwarded-Proto", add.proto);
+    if (!(passed & bit(Field::XForwardedHost)) && !head.authority.empty()) {
+      field(out, "X-Forwarded-Host", head.authority);
+    }
   }
-  if (head.framing == Framing::Length) {
-    number_field(out, "Content-Length", head.content_length);
-  } else if (head.framing == Framing::Chunked) {
-    out.append("Transfer-Encoding: chunked\r\n");
-  } else if (expects_body(head.method)) {
-    out.append("Content-Length: 0\r\n");
+  if (!(passed & bit(Field::XRequestId)) && !add.request_id.empty()) {
+    field(out, "X-Request-Id", add.request_id);
   }
-  const bool trailers_wanted = equals_ignore_case(head.headers.value_of(Field::Te), "trailers");
-  if (trailers_wanted) out.append("TE: trailers\r\n");
-  if (add.keep_upgrade) {
-    field(out, "Upgrade", head.upgrade);
-    out.append(trailers_wanted ? "Connection: upgrade, te\r\n" : "Connection: upgrade\r\n");
-  } else if (trailers_wanted) {
-    out.append("Connection: te\r\n");
-  }
-  if (add.forwarded_append) forwarded(out, head, add);
-  if (!head.headers.has(Field::XRequestId)) field(out, "X-Request-Id", add.request_id);
   number_field(out, "x-outrigger-attempt", add.attempt);
-  if (add.via) out.append(head.minor_version > 0 ? "Via: 1.1 outrigger\r\n" : "Via: 1.0 outrigger\r\n");
+  if (add.has_timeout) number_field(out, "x-request-timeout-ms", add.timeout_ms);
+  if (add.via) via(out, head.minor_version);
   out.append("\r\n");
 }
 
@@ -113,8 +165,10 @@ void write_response_head(OutBuffer& out, const ResponseHead& head, const Respons
     number_field(out, "Content-Length", head.content_length);
   }
   if (add.chunked) out.append("Transfer-Encoding: chunked\r\n");
-  if (!head.headers.has(Field::XRequestId)) field(out, "X-Request-Id", add.request_id);
-  if (add.via) out.append(head.minor_version > 0 ? "Via: 1.1 outrigger\r\n" : "Via: 1.0 outrigger\r\n");
+  if (!add.request_id.empty() && head.headers.value_of(Field::XRequestId).empty()) {
+    field(out, "X-Request-Id", add.request_id);
+  }
+  if (add.via) via(out, head.minor_version);
   if (add.close) out.append("Connection: close\r\n");
   if (add.keep_alive_10) out.append("Connection: keep-alive\r\n");
   out.append("\r\n");
@@ -147,11 +201,14 @@ void write_local_response(OutBuffer& out, const LocalResponse& response) {
   status_line(out, response.status);
   bool has_type = false;
   for (const auto& [name, value] : response.headers) {
-    has_type = has_type || field_id(name) == Field::ContentType;
+    const Field id = field_id(name);
+    if (id == Field::ContentLength || HopByHop::always_dropped(id)) continue;
+    has_type = has_type || id == Field::ContentType;
     field(out, name, value);
   }
   if (!response.date.empty()) field(out, "Date", response.date);
-  if (!has_type && !response.content_type.empty()) field(out, "Content-Type", response.content_type);
+  if (!has_type && !response.content_type.empty())
+    field(out, "Content-Type", response.content_type);
   const bool bodiless = response.status < 200 || response.status == 204 || response.status == 304;
   if (!bodiless) number_field(out, "Content-Length", response.body.size());
   if (!response.proxy_status.empty()) field(out, "Proxy-Status", response.proxy_status);
@@ -166,60 +223,114 @@ void write_local_response(OutBuffer& out, const LocalResponse& response) {
 
 std::string_view reason_phrase(int status) {
   switch (status) {
-    case 100: return "Continue";
-    case 101: return "Switching Protocols";
-    case 102: return "Processing";
-    case 103: return "Early Hints";
-    case 200: return "OK";
-    case 201: return "Created";
-    case 202: return "Accepted";
-    case 203: return "Non-Authoritative Information";
-    case 204: return "No Content";
-    case 205: return "Reset Content";
-    case 206: return "Partial Content";
-    case 207: return "Multi-Status";
-    case 300: return "Multiple Choices";
-    case 301: return "Moved Permanently";
-    case 302: return "Found";
-    case 303: return "See Other";
-    case 304: return "Not Modified";
-    case 307: return "Temporary Redirect";
-    case 308: return "Permanent Redirect";
-    case 400: return "Bad Request";
-    case 401: return "Unauthorized";
-    case 402: return "Payment Required";
-    case 403: return "Forbidden";
-    case 404: return "Not Found";
-    case 405: return "Method Not Allowed";
-    case 406: return "Not Acceptable";
-    case 407: return "Proxy Authentication Required";
-    case 408: return "Request Timeout";
-    case 409: return "Conflict";
-    case 410: return "Gone";
-    case 411: return "Length Required";
-    case 412: return "Precondition Failed";
-    case 413: return "Content Too Large";
-    case 414: return "URI Too Long";
-    case 415: return "Unsupported Media Type";
-    case 416: return "Range Not Satisfiable";
-    case 417: return "Expectation Failed";
-    case 421: return "Misdirected Request";
-    case 422: return "Unprocessable Content";
-    case 425: return "Too Early";
-    case 426: return "Upgrade Required";
-    case 428: return "Precondition Required";
-    case 429: return "Too Many Requests";
-    case 431: return "Request Header Fields Too Large";
-    case 451: return "Unavailable For Legal Reasons";
-    case 500: return "Internal Server Error";
-    case 501: return "Not Implemented";
-    case 502: return "Bad Gateway";
-    case 503: return "Service Unavailable";
-    case 504: return "Gateway Timeout";
-    case 505: return "HTTP Version Not Supported";
-    case 507: return "Insufficient Storage";
-    case 511: return "Network Authentication Required";
-    default: return "Unknown";
+    case 100:
+      return "Continue";
+    case 101:
+      return "Switching Protocols";
+    case 102:
+      return "Processing";
+    case 103:
+      return "Early Hints";
+    case 200:
+      return "OK";
+    case 201:
+      return "Created";
+    case 202:
+      return "Accepted";
+    case 203:
+      return "Non-Authoritative Information";
+    case 204:
+      return "No Content";
+    case 205:
+      return "Reset Content";
+    case 206:
+      return "Partial Content";
+    case 207:
+      return "Multi-Status";
+    case 300:
+      return "Multiple Choices";
+    case 301:
+      return "Moved Permanently";
+    case 302:
+      return "Found";
+    case 303:
+      return "See Other";
+    case 304:
+      return "Not Modified";
+    case 307:
+      return "Temporary Redirect";
+    case 308:
+      return "Permanent Redirect";
+    case 400:
+      return "Bad Request";
+    case 401:
+      return "Unauthorized";
+    case 402:
+      return "Payment Required";
+    case 403:
+      return "Forbidden";
+    case 404:
+      return "Not Found";
+    case 405:
+      return "Method Not Allowed";
+    case 406:
+      return "Not Acceptable";
+    case 407:
+      return "Proxy Authentication Required";
+    case 408:
+      return "Request Timeout";
+    case 409:
+      return "Conflict";
+    case 410:
+      return "Gone";
+    case 411:
+      return "Length Required";
+    case 412:
+      return "Precondition Failed";
+    case 413:
+      return "Content Too Large";
+    case 414:
+      return "URI Too Long";
+    case 415:
+      return "Unsupported Media Type";
+    case 416:
+      return "Range Not Satisfiable";
+    case 417:
+      return "Expectation Failed";
+    case 421:
+      return "Misdirected Request";
+    case 422:
+      return "Unprocessable Content";
+    case 425:
+      return "Too Early";
+    case 426:
+      return "Upgrade Required";
+    case 428:
+      return "Precondition Required";
+    case 429:
+      return "Too Many Requests";
+    case 431:
+      return "Request Header Fields Too Large";
+    case 451:
+      return "Unavailable For Legal Reasons";
+    case 500:
+      return "Internal Server Error";
+    case 501:
+      return "Not Implemented";
+    case 502:
+      return "Bad Gateway";
+    case 503:
+      return "Service Unavailable";
+    case 504:
+      return "Gateway Timeout";
+    case 505:
+      return "HTTP Version Not Supported";
+    case 507:
+      return "Insufficient Storage";
+    case 511:
+      return "Network Authentication Required";
+    default:
+      return "Unknown";
   }
 }
 

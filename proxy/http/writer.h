@@ -23,8 +23,11 @@ struct RequestAdditions {
   std::string_view client_ip;
   std::string_view proto;
   std::uint32_t attempt = 1;  // x-outrigger-attempt, always written
+  std::uint64_t timeout_ms = 0;
+  bool has_timeout = false;  // x-request-timeout-ms is ours to say, in place of the caller's
   bool via = false;
   bool keep_upgrade = false;  // pass Upgrade on
+  bool close = false;         // ask the upstream to close after it
 };
 
 void write_request_head(OutBuffer& out, const RequestHead& head, const RequestAdditions& add);

@@ -5,167 +5,235 @@
 namespace outrigger::policy {
 namespace {
 
-bool at_or_above(std::uint32_t part, std::uint32_t whole, double percent) {
-  return static_cast<double>(part) * 100 >= percent * static_cast<double>(whole);
+constexpr double kJitter = 0.1;
+constexpr int kFirstServerError = 500;
+
+bool reaches(std::uint32_t part, std::uint32_t whole, double percent) {
+  return part > 0 && part * 100.0 >= percent * whole;
 }
 
 }  // namespace
 
 CircuitBreaker::CircuitBreaker(const config::CircuitBreaker& settings, Random random)
-    : settings_(settings), random_(random), outcomes_(settings.window), speeds_(settings.window) {}
+    : settings_(settings),
+      random_(random),
+      outcomes_(settings.window),
+      speeds_(settings.window),
+      probes_(settings.half_open_requests) {}
 
 void CircuitBreaker::configure(const config::CircuitBreaker& settings) {
-  if (settings.window != settings_.window) {
-    outcomes_ = SuccessWindow(settings.window);
-    speeds_ = SuccessWindow(settings.window);
-  }
   settings_ = settings;
+  outcomes_.set_length(settings.window);
+  speeds_.set_length(settings.window);
+  // Never shorter: the places of probes on their way stay where they are.
+  probes_.resize(std::max<std::size_t>(probes_.size(), settings.half_open_requests));
 }
 
-std::uint32_t CircuitBreaker::places() const {
-  return std::clamp(settings_.half_open_requests, 1u, kMaxProbes);
-}
-
-// A place nobody holds, or whose probe is overdue. Null where all are taken.
-const CircuitBreaker::Probe* CircuitBreaker::find_free(TimePoint now) const {
-  for (std::uint32_t i = 0; i < places(); ++i) {
-    if (!probes_[i].taken || now >= probes_[i].given_up_at) return &probes_[i];
-  }
-  return nullptr;
-}
+// --- admission -------------------------------------------------------------------------------
 
 bool CircuitBreaker::would_refuse(TimePoint now) const {
-  if (!enforces() || state_ == CircuitState::Closed) return false;
-  if (state_ == CircuitState::Open) return now < opened_until_;
-  return find_free(now) == nullptr;
+  if (observing()) return false;
+  switch (state_) {
+    case CircuitState::Closed:
+      return false;
+    case CircuitState::Open:
+      return now < open_until_;
+    case CircuitState::HalfOpen:
+      return probe_refused(now);
+  }
+  return false;
 }
 
 CircuitPermit CircuitBreaker::admit(TimePoint now, TimePoint deadline) {
-  if (would_refuse(now)) {
-    ++rejected_;
-    return {};
+  if (state_ == CircuitState::Closed) return {.granted = true, .generation = generation_};
+  if (state_ == CircuitState::Open) {
+    if (now < open_until_) return refuse();
+    enter(CircuitState::HalfOpen);
   }
-  if (state_ == CircuitState::Open && now >= opened_until_) {
-    go(CircuitState::HalfOpen);
-    probe_successes_ = 0;
-    probes_ = {};
-  }
-  CircuitPermit permit{.granted = true, .generation = generation_};
-  if (state_ != CircuitState::HalfOpen) return permit;
-  const Probe* free = find_free(now);
-  if (!free) return permit;  // only with `mode: observe`, which lets everything through
-  const auto place = static_cast<std::size_t>(free - probes_.data());
-  probes_[place] = {.taken = true,
-                    .serial = ++probe_serial_,
-                    .given_up_at = deadline != kNever ? deadline
-                                                      : saturating_add(now, settings_.open_for)};
-  permit.probe = true;
-  permit.place = static_cast<std::uint8_t>(place);
-  permit.serial = probe_serial_;
-  return permit;
+  take_back_unanswered(now);
+  if (probes_out_ >= settings_.half_open_requests) return refuse();
+  return grant_probe(now, deadline);
 }
+
+CircuitPermit CircuitBreaker::refuse() {
+  ++rejected_;
+  return {.granted = observing()};
+}
+
+CircuitPermit CircuitBreaker::grant_probe(TimePoint now, TimePoint deadline) {
+  const auto place = std::ranges::find(probes_, false, &Probe::out);
+  *place = {.out = true,
+            .serial = ++next_serial_,
+            .gives_back = deadline == kNever ? saturating_add(now, settings_.open_for)
+                                             : saturating_add(deadline, kProbeGrace)};
+  ++probes_out_;
+  first_give_back_ = std::min(first_give_back_, place->gives_back);
+  return {.granted = true,
+          .probe = true,
+          .place = static_cast<std::uint16_t>(place - probes_.begin()),
+          .generation = generation_,
+          .serial = place->serial};
+}
+
+bool CircuitBreaker::probe_refused(TimePoint now) const {
+  const auto unanswered = [now](const Probe& p) { return p.out && now >= p.gives_back; };
+  auto out = probes_out_;
+  if (now >= first_give_back_) {
+    out -= static_cast<std::uint32_t>(std::ranges::count_if(probes_, unanswered));
+  }
+  return out >= settings_.half_open_requests;
+}
+
+void CircuitBreaker::take_back_unanswered(TimePoint now) {
+  if (now < first_give_back_) return;
+  first_give_back_ = kNever;
+  for (Probe& probe : probes_) {
+    if (!probe.out) continue;
+    if (now >= probe.gives_back) {
+      free(probe);
+    } else {
+      first_give_back_ = std::min(first_give_back_, probe.gives_back);
+    }
+  }
+}
+
+void CircuitBreaker::free(Probe& probe) {
+  probe.out = false;
+  --probes_out_;
+}
+
+// --- outcomes --------------------------------------------------------------------------------
 
 void CircuitBreaker::record(const CircuitPermit& permit, Verdict verdict, TimePoint now,
                             Duration time_to_head) {
-  if (!permit.granted || permit.generation != generation_) return;
-  if (permit.probe) return record_probe(permit, verdict, now);
-  if (state_ == CircuitState::Closed) count(verdict, now, time_to_head);
+  if (permit.generation != generation_) return;
+  if (permit.probe) {
+    record_probe(permit, verdict, now);
+  } else if (verdict != Verdict::Uncounted) {
+    record_closed(verdict, now, time_to_head);
+  }
+}
+
+void CircuitBreaker::record_closed(Verdict verdict, TimePoint now, Duration time_to_head) {
+  const bool success = verdict == Verdict::Success;
+  outcomes_.add(now, success);
+  if (settings_.slow_call) speeds_.add(now, time_to_head <= settings_.slow_call->over);
+  consecutive_failures_ = success ? 0 : consecutive_failures_ + 1;
+  const auto outcomes = outcomes_.totals(now);
+  if (row_too_long(outcomes) || rate_too_high(outcomes, now)) open(now);
+}
+
+bool CircuitBreaker::row_too_long(const SuccessWindow::Totals& outcomes) const {
+  const auto& row = settings_.consecutive_failures;
+  return row && consecutive_failures_ >= row->count &&
+         (row->always || outcomes.count() < settings_.min_requests);
+}
+
+bool CircuitBreaker::rate_too_high(const SuccessWindow::Totals& outcomes, TimePoint now) const {
+  if (outcomes.count() < settings_.min_requests) return false;
+  if (reaches(outcomes.failures, outcomes.count(), settings_.failure_rate_percent)) return true;
+  if (!settings_.slow_call) return false;
+  const auto speeds = speeds_.totals(now);
+  // Fewer than `outcomes` where slow_call came with a reload.
+  return speeds.count() >= settings_.min_requests &&
+         reaches(speeds.failures, speeds.count(), settings_.slow_call->rate_percent);
 }
 
 void CircuitBreaker::record_probe(const CircuitPermit& permit, Verdict verdict, TimePoint now) {
+  if (permit.place >= probes_.size()) return;  // of a breaker that a reload has taken away
   Probe& probe = probes_[permit.place];
-  if (!probe.taken || probe.serial != permit.serial) return;  // its place has been given away
-  if (now >= probe.given_up_at) verdict = Verdict::Uncounted;
-  probe.taken = false;
+  if (!probe.out || probe.serial != permit.serial) return;
+  const bool in_time = now < probe.gives_back;
+  free(probe);
+  if (!in_time || verdict == Verdict::Uncounted) return;
   if (verdict == Verdict::Failure) {
-    ++reopened_;
-    return open(now);
-  }
-  if (verdict == Verdict::Success && ++probe_successes_ >= places()) {
-    go(CircuitState::Closed);
-    reopened_ = 0;
-    consecutive_failures_ = 0;
-    outcomes_.clear();
-    speeds_.clear();
+    ++failed_half_opens_;
+    open(now);
+  } else if (++probe_successes_ >= settings_.half_open_requests) {
+    close();
   }
 }
 
-void CircuitBreaker::count(Verdict verdict, TimePoint now, Duration time_to_head) {
-  if (verdict == Verdict::Uncounted) return;
-  const bool failed = verdict == Verdict::Failure;
-  outcomes_.add(now, !failed);
-  consecutive_failures_ = failed ? consecutive_failures_ + 1 : 0;
-  if (settings_.slow_call) speeds_.add(now, time_to_head <= settings_.slow_call->over);
-  if (should_open(now)) open(now);
-}
+// --- states ----------------------------------------------------------------------------------
 
-bool CircuitBreaker::should_open(TimePoint now) const {
-  const auto outcomes = outcomes_.totals(now);
-  const bool enough = outcomes.all() >= settings_.min_requests;
-  const auto& row = settings_.consecutive_failures;
-  if (row && consecutive_failures_ >= row->count && (row->always || !enough)) return true;
-  if (!enough) return false;
-  // A window without a failure never opens it, also where the percentage is 0.
-  if (outcomes.failures > 0 &&
-      at_or_above(outcomes.failures, outcomes.all(), settings_.failure_rate_percent)) {
-    return true;
-  }
-  if (!settings_.slow_call) return false;
-  const auto speeds = speeds_.totals(now);
-  return speeds.failures > 0 && speeds.all() >= settings_.min_requests &&
-         at_or_above(speeds.failures, speeds.all(), settings_.slow_call->rate_percent);
+void CircuitBreaker::enter(CircuitState state) {
+  state_ = state;
+  ++transitions_[static_cast<std::size_t>(state)];
+  if (++generation_ == 0) ++generation_;  // 0 is recorded nowhere
+  std::ranges::fill(probes_, Probe{});
+  probes_out_ = 0;
+  probe_successes_ = 0;
+  first_give_back_ = kNever;
 }
 
 void CircuitBreaker::open(TimePoint now) {
-  go(CircuitState::Open);
-  Duration rest = settings_.open_for;
-  for (std::uint32_t i = 0; i < reopened_ && rest < settings_.max_open_for; ++i) rest *= 2;
-  rest = std::min(rest, std::max(settings_.max_open_for, settings_.open_for));
-  const double jitter = 0.9 + 0.2 * random_.unit();
-  const auto jittered = static_cast<Duration::rep>(jitter * static_cast<double>(rest.count()));
-  opened_until_ = saturating_add(now, Duration(jittered));
-  consecutive_failures_ = 0;
+  enter(CircuitState::Open);
+  const Duration time = rest();
+  open_until_ = saturating_add(saturating_add(now, time), jitter(time));
 }
 
-void CircuitBreaker::go(CircuitState to) {
-  state_ = to;
-  ++generation_;
-  ++transitions_[static_cast<std::size_t>(to)];
+void CircuitBreaker::close() {
+  enter(CircuitState::Closed);
+  outcomes_.clear();
+  speeds_.clear();
+  consecutive_failures_ = 0;
+  failed_half_opens_ = 0;
 }
+
+Duration CircuitBreaker::rest() const {
+  Duration rest = settings_.open_for;
+  for (auto i = failed_half_opens_; i > 0 && rest < settings_.max_open_for; --i) {
+    if (rest == Duration{}) break;
+    rest += std::min(rest, settings_.max_open_for - rest);  // doubled, without an overflow
+  }
+  return rest;
+}
+
+Duration CircuitBreaker::jitter(Duration rest) {
+  return std::chrono::duration_cast<Duration>(rest * (kJitter * (2 * random_.unit() - 1)));
+}
+
+// --- what is shown ---------------------------------------------------------------------------
 
 Duration CircuitBreaker::retry_after(TimePoint now) const {
-  return state_ == CircuitState::Open && now < opened_until_ ? opened_until_ - now : Duration{};
+  return state_ == CircuitState::Open ? std::max(open_until_ - now, Duration{}) : Duration{};
 }
 
 CircuitBreaker::Snapshot CircuitBreaker::snapshot(TimePoint now) const {
   const auto outcomes = outcomes_.totals(now);
-  const auto taken = std::ranges::count_if(probes_, [](const Probe& probe) { return probe.taken; });
-  return {.successes = outcomes.successes,
+  return {.state = state_,
+          .successes = outcomes.successes,
           .failures = outcomes.failures,
           .slow = speeds_.totals(now).failures,
           .consecutive_failures = consecutive_failures_,
-          .probes = state_ == CircuitState::HalfOpen ? static_cast<std::uint32_t>(taken) : 0};
+          .probes = probes_out_,
+          .probe_successes = probe_successes_,
+          .retry_after = retry_after(now)};
 }
 
 Verdict breaker_verdict(const config::CircuitBreaker& settings, const TryEnd& end) {
-  using config::BreakerFailure;
-  const auto judged = [&settings](BreakerFailure failure) {
-    return settings.failures.contains(failure) ? Verdict::Failure : Verdict::Uncounted;
+  using Kind = config::BreakerFailure;
+  const auto failure_if_listed = [&settings](Kind kind) {
+    return settings.failures.contains(kind) ? Verdict::Failure : Verdict::Uncounted;
   };
   switch (end.outcome) {
     case TryOutcome::Response:
-      return end.status >= 500 && settings.failures.contains(BreakerFailure::FiveXx)
+      return end.status >= kFirstServerError && settings.failures.contains(Kind::FiveXx)
                  ? Verdict::Failure
                  : Verdict::Success;
     case TryOutcome::ConnectRefused:
-    case TryOutcome::ConnectTimeout: return judged(BreakerFailure::ConnectFailure);
+    case TryOutcome::ConnectTimeout:
+      return failure_if_listed(Kind::ConnectFailure);
     case TryOutcome::ResetBeforeRequest:
     case TryOutcome::Reset:
-    case TryOutcome::BadResponse: return judged(BreakerFailure::Reset);
+    case TryOutcome::BadResponse:
+      return failure_if_listed(Kind::Reset);
     case TryOutcome::PerTryTimeout:
-    case TryOutcome::RequestTimeout: return judged(BreakerFailure::Timeout);
+    case TryOutcome::RequestTimeout:
+      return failure_if_listed(Kind::Timeout);
     case TryOutcome::StaleConnection:
-    case TryOutcome::Abandoned: return Verdict::Uncounted;
+    case TryOutcome::Abandoned:
+      break;
   }
   return Verdict::Uncounted;
 }

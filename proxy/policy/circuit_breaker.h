@@ -1,13 +1,18 @@
-// Stops asking an upstream that fails: closed → open → half-open, on outcomes.
+// Stops asking what keeps failing, and finds out with few requests when it no longer does.
 //
-// Results of an earlier state are ignored by their generation; probes have a bounded number of
-// places, which come back when a probe ends uncounted or is unanswered at its deadline, so that
-// the half-open state can neither flood nor hang. Which outcomes are failures is
-// breaker_verdict().
+// Closed, it watches outcomes in a sliding window: their failure rate, their slow rate, and a row
+// of failures where traffic is too slow for a rate. Open, it refuses for a while. Half-open, it
+// lets a few probes through: that many successes close it, the first failure opens it for longer.
+// Every change of state begins a generation, and what was admitted in an earlier one is ignored:
+// the stragglers of an outage say nothing of now.
+//
+// With `mode: observe` all of this happens, but what would be refused is granted and not recorded:
+// so the machine behaves as if it were enforced.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <vector>
 
 #include "config/model.h"
 #include "proxy/base/random.h"
@@ -17,84 +22,111 @@
 
 namespace outrigger::policy {
 
-enum class CircuitState : std::uint8_t { Closed = 0, HalfOpen = 1, Open = 2 };
+enum class CircuitState : std::uint8_t { Closed, HalfOpen, Open };  // the metric's values 0, 1, 2
 
-// To be recorded exactly once where granted.
+// How long after its deadline a probe's own timeout may still be told: as late as a busy loop and
+// its timer wheel are. An answer cannot come so late, for the deadline has cut its try.
+inline constexpr Duration kProbeGrace = std::chrono::milliseconds(100);
+
+// To be recorded exactly once where it is granted.
 struct CircuitPermit {
   bool granted = false;
   bool probe = false;
-  std::uint8_t place = 0;  // of a probe
-  std::uint32_t generation = 0;
-  std::uint32_t serial = 0;
+  std::uint16_t place = 0;       // of a probe
+  std::uint32_t generation = 0;  // 0: recorded nowhere
+  std::uint32_t serial = 0;      // of a probe: tells those apart that had the same place
 };
+static_assert(sizeof(CircuitPermit) <= 16);
 
 class CircuitBreaker {
  public:
-  // Probes on their way at a time, whatever the configuration says.
-  static constexpr std::uint32_t kMaxProbes = 64;
-
-  // `random`: the jitter of ±10 % on open_for.
+  // `random` is for the jitter of open_for.
   CircuitBreaker(const config::CircuitBreaker& settings, Random random);
-  // The new settings apply from now on; state and counts stay, a new window starts empty.
+
+  // The new settings apply from now on; state, window and times that were set stay.
   void configure(const config::CircuitBreaker& settings);
 
-  // Whether admit(now) would be refused; takes no place.
+  // True where admit(now) would refuse; takes no place.
   bool would_refuse(TimePoint now) const;
-  // `deadline`: when an unanswered probe gives its place back; kNever: after open_for.
+
+  // `deadline`: when an unanswered probe gives its place back; without one after open_for.
   CircuitPermit admit(TimePoint now, TimePoint deadline = kNever);
+
+  // `time_to_head`, or until the failure: what slow_call is about.
   void record(const CircuitPermit& permit, Verdict verdict, TimePoint now,
               Duration time_to_head = {});
 
+  // Open until the first request after its rest.
   CircuitState state() const { return state_; }
-  Duration retry_after(TimePoint now) const;  // until half-open; 0 when not open
+  Duration retry_after(TimePoint now) const;  // until it may be half-open; 0 when not open
+
+  // Since construction. `rejected` counts those that `mode: observe` let through, too.
   std::uint64_t rejected() const { return rejected_; }
-  std::uint64_t transitions_to(CircuitState to) const {
-    return transitions_[static_cast<std::size_t>(to)];
+  std::uint64_t transitions_to(CircuitState state) const {
+    return transitions_[static_cast<std::size_t>(state)];
   }
 
   struct Snapshot {
+    CircuitState state = CircuitState::Closed;
     std::uint32_t successes = 0;  // in the window
     std::uint32_t failures = 0;
     std::uint32_t slow = 0;
     std::uint32_t consecutive_failures = 0;
     std::uint32_t probes = 0;  // on their way
+    std::uint32_t probe_successes = 0;
+    Duration retry_after{};
   };
   Snapshot snapshot(TimePoint now) const;
 
  private:
   struct Probe {
-    bool taken = false;
+    bool out = false;
     std::uint32_t serial = 0;
-    TimePoint given_up_at{};
+    TimePoint gives_back{};
   };
 
-  bool enforces() const { return settings_.mode == config::PolicyMode::Enforce; }
-  std::uint32_t places() const;
-  const Probe* find_free(TimePoint now) const;
-  void go(CircuitState to);
-  void open(TimePoint now);
-  void count(Verdict verdict, TimePoint now, Duration time_to_head);
-  bool should_open(TimePoint now) const;
+  bool observing() const { return settings_.mode == config::PolicyMode::Observe; }
+  CircuitPermit refuse();
+  CircuitPermit grant_probe(TimePoint now, TimePoint deadline);
+  void record_closed(Verdict verdict, TimePoint now, Duration time_to_head);
   void record_probe(const CircuitPermit& permit, Verdict verdict, TimePoint now);
+  bool row_too_long(const SuccessWindow::Totals& outcomes) const;
+  bool rate_too_high(const SuccessWindow::Totals& outcomes, TimePoint now) const;
+
+  void enter(CircuitState state);
+  void open(TimePoint now);
+  void close();
+  Duration rest() const;
+  Duration jitter(Duration rest);
+
+  bool probe_refused(TimePoint now) const;
+  void take_back_unanswered(TimePoint now);
+  void free(Probe& probe);
 
   config::CircuitBreaker settings_;
   Random random_;
   CircuitState state_ = CircuitState::Closed;
-  std::uint32_t generation_ = 0;
+  std::uint32_t generation_ = 1;
+
   SuccessWindow outcomes_;
-  SuccessWindow speeds_;  // failures: slow calls
+  SuccessWindow speeds_;  // a slow call is a failure here
   std::uint32_t consecutive_failures_ = 0;
-  std::uint32_t reopened_ = 0;  // half-open periods that failed in a row
-  TimePoint opened_until_{};
-  std::array<Probe, kMaxProbes> probes_{};
-  std::uint32_t probe_serial_ = 0;
+
+  TimePoint open_until_{};
+  std::uint32_t failed_half_opens_ = 0;  // in a row
+
+  std::vector<Probe> probes_;  // the places; grows at configuration only
+  std::uint32_t probes_out_ = 0;
   std::uint32_t probe_successes_ = 0;
+  std::uint32_t next_serial_ = 0;
+  TimePoint first_give_back_ = kNever;  // no probe gives back before
+
   std::uint64_t rejected_ = 0;
   std::array<std::uint64_t, 3> transitions_{};
 };
 
-// What an end counts as: `failures` of the settings; StaleConnection and Abandoned count for
-// nothing; every other response is a success.
+// What a try, or an exchange, counts as for a breaker of these settings. A failure of a kind that
+// is not in `failures` counts for nothing, except that a response always counts.
 Verdict breaker_verdict(const config::CircuitBreaker& settings, const TryEnd& end);
 
 }  // namespace outrigger::policy

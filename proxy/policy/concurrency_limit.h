@@ -1,7 +1,8 @@
-// A bulkhead's counters: requests under way and connections in use. A try takes one of each; what
-// it does not need any longer it gives back by itself.
+// The counters of a bulkhead: how many requests and busy connections there are, and may be.
 //
-// Who waits for a place is pending_queue.h; that a place is handed over is the owner's business.
+// A try takes a place of each together. They come back apart where the connection outlives the
+// request: an upgraded one, or one on which a dropped response is still read. A limit that a
+// reload has lowered below what is out only lets nobody in.
 #pragma once
 
 #include <cstdint>
@@ -14,29 +15,34 @@ class ConcurrencyLimit {
  public:
   ConcurrencyLimit(std::uint32_t max_requests, std::uint32_t max_connections)
       : max_requests_(max_requests), max_connections_(max_connections) {}
-  // Lower limits take effect as places come back.
+
   void configure(std::uint32_t max_requests, std::uint32_t max_connections) {
     max_requests_ = max_requests;
     max_connections_ = max_connections;
   }
 
   bool has_room() const { return requests_ < max_requests_ && connections_ < max_connections_; }
+
+  // One place of each, or none.
   bool try_acquire() {
     if (!has_room()) return false;
     ++requests_;
     ++connections_;
     return true;
   }
+
   void release() {
     release_request_keep_connection();
     release_connection();
   }
+  // A 101: the connection goes on as a tunnel. Its place comes back by release_connection().
   void release_request_keep_connection() {
     INVARIANT(requests_ > 0);
     --requests_;
   }
+  // The tunnel ended, or the connection is idle after all.
   void release_connection() {
-    INVARIANT(connections_ > 0);
+    INVARIANT(connections_ > requests_);  // a request has a connection
     --connections_;
   }
 

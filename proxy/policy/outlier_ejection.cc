@@ -88,9 +88,9 @@ void OutlierEjection::end_ejections_beyond_caps() {
   const bool too_few_left = count(State::Healthy) < settings_.min_available;
   if (!none_may_be_out() && !too_few_left && out <= allowed_out()) return;
   for (Slot& entry : slots_) {
-    if (entry.state == State::Ejected) entry.ejected_until = TimePoint::min();
+    if (entry.state == State::Ejected) entry.ejected_until = TimePoint{};
   }
-  next_return_ = TimePoint::min();
+  next_return_ = TimePoint{};
 }
 
 // --- the end of an ejection --------------------------------------------------------------------
@@ -103,7 +103,7 @@ std::optional<std::uint32_t> OutlierEjection::end_one(TimePoint now) {
     if (!entry.present || entry.state == State::Healthy) continue;
     if (none_may_be_out() || (entry.state == State::Ejected && entry.ejected_until <= now)) {
       set_state(slot, none_may_be_out() ? State::Healthy : State::Probation);
-      next_return_ = TimePoint::min();  // there may be more
+      next_return_ = TimePoint{};  // there may be more
       return slot;
     }
     if (entry.state == State::Ejected) next_return_ = std::min(next_return_, entry.ejected_until);

@@ -1,61 +1,60 @@
-// Who waits for a place, first come first served, at most so many. Intrusive: waiting allocates
-// nothing.
+// Those who wait for a place, first come first served, never more than a bound.
+//
+// Intrusive, so that waiting allocates nothing and leaving from the middle (a caller gone, a
+// deadline over) takes one step. Who serves it, and how long one may wait, is its owner's matter.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
-#include "proxy/base/check.h"
 #include "proxy/base/time.h"
 
 namespace outrigger::policy {
 
-// Must have left the queue before it is destroyed.
-struct PendingNode {
+class PendingQueue;
+
+// What waits is derived from this. It leaves the queue before it is destroyed.
+class PendingNode {
+ public:
   PendingNode() = default;
   PendingNode(const PendingNode&) = delete;
   PendingNode& operator=(const PendingNode&) = delete;
-  ~PendingNode() { INVARIANT(!queued); }
+  ~PendingNode();
 
-  TimePoint since{};
-  PendingNode* older = nullptr;
-  PendingNode* younger = nullptr;
-  bool queued = false;
+  bool queued() const { return queue_ != nullptr; }
+
+  TimePoint since{};  // the owner's to set
+
+ private:
+  friend class PendingQueue;
+
+  PendingQueue* queue_ = nullptr;  // where it waits
+  PendingNode* older_ = nullptr;
+  PendingNode* newer_ = nullptr;
 };
 
 class PendingQueue {
  public:
-  explicit PendingQueue(std::uint32_t most) : most_(most) {}
-  // A lower bound sends nobody away who waits already.
-  void configure(std::uint32_t most) { most_ = most; }
+  explicit PendingQueue(std::uint32_t max) : max_(max) {}
+  PendingQueue(const PendingQueue&) = delete;
+  PendingQueue& operator=(const PendingQueue&) = delete;
+  ~PendingQueue();  // those who still wait are let go
 
-  bool push(PendingNode& node) {  // false: full
-    if (size_ >= most_) return false;
-    INVARIANT(!node.queued);
-    node.queued = true;
-    node.older = youngest_;
-    node.younger = nullptr;
-    (youngest_ ? youngest_->younger : oldest_) = &node;
-    youngest_ = &node;
-    ++size_;
-    return true;
-  }
+  // A lower bound than what waits only lets nobody in.
+  void configure(std::uint32_t max) { max_ = max; }
 
-  void remove(PendingNode& node) {  // idempotent
-    if (!node.queued) return;
-    node.queued = false;
-    (node.older ? node.older->younger : oldest_) = node.younger;
-    (node.younger ? node.younger->older : youngest_) = node.older;
-    --size_;
-  }
-
-  PendingNode* oldest() const { return oldest_; }
-  std::uint32_t size() const { return size_; }
+  // As the last; false where it is full. The node waits nowhere yet.
+  bool push(PendingNode& node);
+  void remove(PendingNode& node);                  // nothing where the node does not wait here
+  PendingNode* oldest() const { return oldest_; }  // null when empty
+  PendingNode* pop_oldest();                       // null when empty
+  std::size_t size() const { return size_; }
 
  private:
-  std::uint32_t most_;
+  std::uint32_t max_;
   std::uint32_t size_ = 0;
   PendingNode* oldest_ = nullptr;
-  PendingNode* youngest_ = nullptr;
+  PendingNode* newest_ = nullptr;
 };
 
 }  // namespace outrigger::policy

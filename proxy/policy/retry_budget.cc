@@ -1,43 +1,53 @@
 #include "proxy/policy/retry_budget.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace outrigger::policy {
+namespace {
+
+// 29 % of 100 first tries are 29 retries, though not in doubles.
+constexpr double kRounding = 1e-6;
+
+}  // namespace
+
+RetryBudget::RetryBudget(const config::RetryBudget& settings)
+    : settings_(settings), ring_(settings.window / kBuckets) {}
 
 void RetryBudget::configure(const config::RetryBudget& settings) {
-  const Duration bucket = std::max(settings.window / kBuckets, Duration(1));
-  if (bucket != bucket_) buckets_ = {};
-  bucket_ = bucket;
   settings_ = settings;
+  ring_.set_span(settings.window / kBuckets);
 }
 
-RetryBudget::Bucket& RetryBudget::at(TimePoint now) {
-  const auto current = number(now);
-  Bucket& bucket = buckets_[static_cast<std::size_t>(current) % buckets_.size()];
-  if (bucket.number != current) bucket = {.number = current};
-  return bucket;
-}
-
-void RetryBudget::deposit(TimePoint now) { ++at(now).deposits; }
-
-double RetryBudget::remaining(TimePoint now) const {
-  const auto current = number(now);
-  double deposits = 0;
-  double withdrawals = 0;
-  for (const Bucket& bucket : buckets_) {
-    if (bucket.number < 0 || bucket.number > current) continue;
-    // The bucket that the window has begun to leave pays in nothing, and is still owed.
-    if (bucket.number > current - kBuckets) deposits += bucket.deposits;
-    if (bucket.number >= current - kBuckets) withdrawals += bucket.withdrawals;
-  }
-  const double floor = settings_.min_per_second * seconds(settings_.window);
-  return settings_.percent / 100 * deposits + floor - withdrawals;
+void RetryBudget::deposit(TimePoint now) {
+  ++ring_.at(now).firsts;
 }
 
 bool RetryBudget::withdraw(TimePoint now) {
-  if (remaining(now) < 1) return false;
-  ++at(now).withdrawals;
+  if (remaining(now) < 1 - kRounding) return false;
+  ++ring_.at(now).retries;
   return true;
+}
+
+double RetryBudget::room(const Tries& tries, double floor) const {
+  return settings_.percent / 100 * tries.firsts + floor - tries.retries;
+}
+
+double RetryBudget::remaining(TimePoint now) const {
+  const double burst_floor = std::max(floor(), 1.0);
+  double least = std::numeric_limits<double>::infinity();
+  Tries stretch;
+  int age = 0;
+  ring_.newest_first(now, [&](Tries bucket) {
+    const bool touches_only = age == kBuckets;
+    if (touches_only) bucket.firsts = 0;
+    stretch += bucket;
+    if (age >= kBurstBuckets) {
+      least = std::min(least, room(stretch, touches_only ? floor() : burst_floor));
+    }
+    ++age;
+  });
+  return std::max(least, 0.0);
 }
 
 }  // namespace outrigger::policy

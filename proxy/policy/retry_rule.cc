@@ -3,125 +3,174 @@
 #include <algorithm>
 
 namespace outrigger::policy {
+namespace {
 
-using config::RetryWord;
+constexpr int kConflict = 409;
+constexpr int kTooEarly = 425;
+constexpr int kTooManyRequests = 429;
 
-std::string_view label(Denial denial) {
-  switch (denial) {
-    case Denial::Budget: return "budget";
-    case Denial::MaxRetries: return "max-retries";
-    case Denial::Deadline: return "deadline";
-    case Denial::BodyTooLarge: return "body-too-large";
-    case Denial::Method: return "method";
-    case Denial::Nested: return "nested";
-    case Denial::CircuitOpen: return "circuit-open";
-    case Denial::Overflow: return "overflow";
-    case Denial::RetryAfter: return "retry-after";
-    case Denial::NoOtherEndpoint: return "no-other-endpoint";
-    case Denial::None:
-    case Denial::kCount: break;
+RetryReason reason_of(config::RetryWord word) {
+  switch (word) {
+    case config::RetryWord::ConnectFailure:
+      return RetryReason::ConnectFailure;
+    case config::RetryWord::RefusedStream:
+      return RetryReason::RefusedStream;
+    case config::RetryWord::ResetBeforeRequest:
+      return RetryReason::ResetBeforeRequest;
+    case config::RetryWord::StaleConnection:
+      return RetryReason::StaleConnection;
+    case config::RetryWord::RefusedElsewhere:
+      return RetryReason::RefusedElsewhere;
+    case config::RetryWord::Reset:
+      return RetryReason::Reset;
+    case config::RetryWord::PerTryTimeout:
+      return RetryReason::PerTryTimeout;
+    case config::RetryWord::GatewayError:
+      return RetryReason::GatewayError;
+    case config::RetryWord::FiveXx:
+      return RetryReason::FiveXx;
+    case config::RetryWord::Retriable4xx:
+      return RetryReason::Retriable4xx;
+    case config::RetryWord::RateLimited:
+      return RetryReason::RateLimited;
   }
-  return "";
+  return RetryReason::Status;
 }
 
-std::string_view label(RetryReason reason) {
-  switch (reason) {
-    case RetryReason::ConnectFailure: return "connect-failure";
-    case RetryReason::RefusedStream: return "refused-stream";
-    case RetryReason::ResetBeforeRequest: return "reset-before-request";
-    case RetryReason::StaleConnection: return "stale-connection";
-    case RetryReason::RefusedElsewhere: return "refused-elsewhere";
-    case RetryReason::Reset: return "reset";
-    case RetryReason::PerTryTimeout: return "per-try-timeout";
-    case RetryReason::GatewayError: return "gateway-error";
-    case RetryReason::FiveXx: return "5xx";
-    case RetryReason::Retriable4xx: return "retriable-4xx";
-    case RetryReason::RateLimited: return "rate-limited";
-    case RetryReason::Status: return "status";
-    case RetryReason::kCount: break;
+bool is_gateway_error(int status) {
+  return status >= 502 && status <= 504;
+}
+bool is_5xx(int status) {
+  return status >= 500 && status <= 599;
+}
+bool is_retriable_4xx(int status) {
+  return status == kConflict || status == kTooEarly;
+}
+
+}  // namespace
+
+Processed processed(const TryEnd& end) {
+  switch (end.outcome) {
+    case TryOutcome::ConnectRefused:
+    case TryOutcome::ConnectTimeout:
+    case TryOutcome::ResetBeforeRequest:
+      return Processed::NotSent;
+    case TryOutcome::Response:
+      return end.refused_elsewhere || end.status == kTooEarly ? Processed::NotProcessed
+                                                              : Processed::MaybeProcessed;
+    case TryOutcome::StaleConnection:
+    case TryOutcome::BadResponse:
+      return Processed::MaybeProcessed;
+    case TryOutcome::Reset:          // NotProcessed: a refused stream
+    case TryOutcome::PerTryTimeout:  // NotSent: it was still connecting
+    case TryOutcome::RequestTimeout:
+    case TryOutcome::Abandoned:
+      return end.processed;
   }
-  return "";
+  return Processed::MaybeProcessed;
 }
 
 RetryRule::RetryRule(const config::Retry& settings)
     : methods_(settings.methods),
-      max_retries_(settings.max_retries),
-      suppress_nested_(settings.nested == config::NestedRetries::Suppress) {
-  for (const RetryWord word : settings.retry_on.words) words_.set(static_cast<std::size_t>(word));
+      key_repeats_(settings.idempotency_key_header.has_value()),
+      suppress_nested_(settings.nested == config::NestedRetries::Suppress),
+      max_retries_(settings.max_retries) {
+  for (const auto word : settings.retry_on.words) {
+    words_.set(static_cast<std::size_t>(reason_of(word)));
+  }
   for (const int status : settings.retry_on.statuses) {
-    if (status >= 100 && status < 600) statuses_.set(static_cast<std::size_t>(status));
+    const auto index = static_cast<std::size_t>(status);
+    if (index < kStatuses) statuses_.set(index);
   }
 }
 
 bool RetryRule::repeatable(std::string_view method, bool has_idempotency_key) const {
-  return has_idempotency_key || std::ranges::find(methods_, method) != methods_.end();
+  return (key_repeats_ && has_idempotency_key) ||
+         std::ranges::find(methods_, method) != methods_.end();
 }
 
-bool RetryRule::reason_for_response(const TryEnd& end, RetryReason& reason) const {
-  if (end.refused_for_good) return false;
-  if (end.refused_elsewhere && has(RetryWord::RefusedElsewhere)) {
-    reason = RetryReason::RefusedElsewhere;
-    return true;
-  }
-  const int status = end.status;
-  const auto grant = [&reason](RetryReason why) {
-    reason = why;
-    return true;
-  };
-  if (status >= 502 && status <= 504 && has(RetryWord::GatewayError)) {
-    return grant(RetryReason::GatewayError);
-  }
-  if (status >= 500 && has(RetryWord::FiveXx)) return grant(RetryReason::FiveXx);
-  if ((status == 409 || status == 425) && has(RetryWord::Retriable4xx)) {
-    return grant(RetryReason::Retriable4xx);
-  }
-  if (status == 429 && has(RetryWord::RateLimited)) return grant(RetryReason::RateLimited);
-  if (status >= 100 && status < 600 && statuses_[static_cast<std::size_t>(status)]) {
-    return grant(RetryReason::Status);
-  }
-  return false;
-}
-
-bool RetryRule::reason_for(const TryEnd& end, RetryReason& reason) const {
-  const auto granted = [&](RetryWord word, RetryReason why) {
-    reason = why;
-    return has(word);
-  };
+RetryRule::Match RetryRule::match(const TryEnd& end) const {
+  const auto word = [this](RetryReason reason) { return Match{names(reason), reason}; };
   switch (end.outcome) {
-    case TryOutcome::Response: return reason_for_response(end, reason);
     case TryOutcome::ConnectRefused:
     case TryOutcome::ConnectTimeout:
-      return granted(RetryWord::ConnectFailure, RetryReason::ConnectFailure);
+      return word(RetryReason::ConnectFailure);
     case TryOutcome::ResetBeforeRequest:
-      return granted(RetryWord::ResetBeforeRequest, RetryReason::ResetBeforeRequest);
+      return word(RetryReason::ResetBeforeRequest);
     case TryOutcome::StaleConnection:
-      return granted(RetryWord::StaleConnection, RetryReason::StaleConnection);
+      return word(RetryReason::StaleConnection);
     case TryOutcome::Reset:
-    case TryOutcome::BadResponse: return granted(RetryWord::Reset, RetryReason::Reset);
+      return word(end.processed == Processed::NotProcessed ? RetryReason::RefusedStream
+                                                           : RetryReason::Reset);
+    case TryOutcome::BadResponse:
+      return word(RetryReason::Reset);
     case TryOutcome::PerTryTimeout:
-      return granted(RetryWord::PerTryTimeout, RetryReason::PerTryTimeout);
+      return word(RetryReason::PerTryTimeout);
+    case TryOutcome::Response:
+      if (end.refused_for_good) return {};
+      if (end.refused_elsewhere && names(RetryReason::RefusedElsewhere)) {
+        return word(RetryReason::RefusedElsewhere);
+      }
+      return match_status(end.status);
     case TryOutcome::RequestTimeout:
-    case TryOutcome::Abandoned: return false;
+    case TryOutcome::Abandoned:
+      break;
   }
-  return false;
+  return {};
+}
+
+// The narrowest word that names it; the number where no word does.
+RetryRule::Match RetryRule::match_status(int status) const {
+  const auto named = [this](RetryReason reason, bool fits) { return fits && names(reason); };
+  if (named(RetryReason::GatewayError, is_gateway_error(status))) {
+    return {true, RetryReason::GatewayError};
+  }
+  if (named(RetryReason::Retriable4xx, is_retriable_4xx(status))) {
+    return {true, RetryReason::Retriable4xx};
+  }
+  if (named(RetryReason::RateLimited, status == kTooManyRequests)) {
+    return {true, RetryReason::RateLimited};
+  }
+  if (named(RetryReason::FiveXx, is_5xx(status))) return {true, RetryReason::FiveXx};
+  const auto index = static_cast<std::size_t>(status);
+  return {index < kStatuses && statuses_[index], RetryReason::Status};
+}
+
+Denial RetryRule::denial(const Question& question, RetryReason reason) const {
+  const bool stale = reason == RetryReason::StaleConnection;
+  const auto class_of_it = processed(question.end);
+  if (class_of_it == Processed::MaybeProcessed && !question.repeatable) return Denial::Method;
+  if (question.nested && suppress_nested_ && !stale && class_of_it != Processed::NotSent) {
+    return Denial::Nested;
+  }
+  if (!question.body_replayable) return Denial::BodyTooLarge;
+  const bool spent = stale ? question.stale_retry_done : question.retries_done >= max_retries_;
+  return spent ? Denial::MaxRetries : Denial::None;
 }
 
 RetryRule::Verdict RetryRule::judge(const Question& question) const {
-  RetryReason reason{};
-  if (!reason_for(question.end, reason)) return {};
-  const auto deny = [](Denial why) { return Verdict{.answer = Answer::No, .denial = why}; };
-  const bool maybe_processed = question.end.processed == Processed::MaybeProcessed;
-  if (maybe_processed && !question.repeatable) return deny(Denial::Method);
-  const bool stale = question.end.outcome == TryOutcome::StaleConnection;
-  const bool untouched = question.end.processed == Processed::NotSent;
-  if (question.nested && suppress_nested_ && !stale && !untouched) return deny(Denial::Nested);
-  if (!question.body_replayable) return deny(Denial::BodyTooLarge);
-  if (stale) {
-    if (question.stale_retry_done) return deny(Denial::MaxRetries);
-    return {.answer = Answer::RetryStale, .reason = reason};
-  }
-  if (question.retries_done >= max_retries_) return deny(Denial::MaxRetries);
-  return {.answer = Answer::Retry, .reason = reason};
+  const auto [named, reason] = match(question.end);
+  if (!named) return {};
+  const auto denied = denial(question, reason);
+  if (denied != Denial::None) return {Answer::No, denied, reason};
+  const bool stale = reason == RetryReason::StaleConnection;
+  return {stale ? Answer::RetryStale : Answer::Retry, Denial::None, reason};
+}
+
+std::string_view label(RetryReason reason) {
+  static constexpr std::array<std::string_view, kRetryReasons> kLabels{
+      "connect-failure",  "refused-stream",    "reset-before-request",
+      "stale-connection", "refused-elsewhere", "reset",
+      "per-try-timeout",  "gateway-error",     "5xx",
+      "retriable-4xx",    "rate-limited",      "status"};
+  return kLabels[static_cast<std::size_t>(reason)];
+}
+
+std::string_view label(Denial denial) {
+  static constexpr std::array<std::string_view, kDenials> kLabels{
+      "",       "budget",       "max-retries", "deadline",    "body-too-large",   "method",
+      "nested", "circuit-open", "overflow",    "retry-after", "no-other-endpoint"};
+  return kLabels[static_cast<std::size_t>(denial)];
 }
 
 }  // namespace outrigger::policy

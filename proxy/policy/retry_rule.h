@@ -1,9 +1,11 @@
-// Whether what happened to a try deserves another one, for this request (CONFIG.md, retry).
+// Whether the way a try ended deserves another one, by the route's `retry` block.
 //
-// Compiled once per route from its retry block. It knows nothing of budgets, deadlines and other
-// endpoints: attempt_plan.h asks for those when this says yes.
+// Two questions: is what happened named in retry_on, and may this request be sent again, given
+// whether the upstream may have acted on it? Compiled once per route, so that asking compares no
+// words. Whether a retry can be afforded (budget, time, breaker, endpoints) is the plan's to ask.
 #pragma once
 
+#include <array>
 #include <bitset>
 #include <cstdint>
 #include <string>
@@ -15,24 +17,7 @@
 
 namespace outrigger::policy {
 
-// Why a retry that the configuration has a word for was not made: retries_denied_total's cause.
-enum class Denial : std::uint8_t {
-  None,
-  Budget,
-  MaxRetries,
-  Deadline,
-  BodyTooLarge,
-  Method,
-  Nested,
-  CircuitOpen,
-  Overflow,
-  RetryAfter,
-  NoOtherEndpoint,
-  kCount,
-};
-std::string_view label(Denial denial);
-
-// The word of retry_on that granted a retry: retries_total's reason.
+// Why there was a retry: the word of retry_on that it matched; Status for a number.
 enum class RetryReason : std::uint8_t {
   ConnectFailure,
   RefusedStream,
@@ -46,47 +31,77 @@ enum class RetryReason : std::uint8_t {
   Retriable4xx,
   RateLimited,
   Status,
-  kCount,
 };
+inline constexpr std::size_t kRetryReasons = 12;
+
+// Why there was none although retry_on named what happened. The later ones are the plan's.
+enum class Denial : std::uint8_t {
+  None,
+  Budget,
+  MaxRetries,
+  Deadline,
+  BodyTooLarge,
+  Method,
+  Nested,
+  CircuitOpen,
+  Overflow,
+  RetryAfter,
+  NoOtherEndpoint,
+};
+inline constexpr std::size_t kDenials = 11;
+
+// As the metrics name them; empty for Denial::None.
 std::string_view label(RetryReason reason);
+std::string_view label(Denial denial);
+
+// Whether the upstream may have acted on a request whose try ended so.
+Processed processed(const TryEnd& end);
 
 class RetryRule {
  public:
   explicit RetryRule(const config::Retry& settings);
 
-  // Of a request, once: may it be sent again after it may have been processed?
+  // Asked once of a request: it may be sent again after it may have been processed.
   bool repeatable(std::string_view method, bool has_idempotency_key) const;
 
-  struct Question {
-    TryEnd end;
-    bool repeatable = false;
-    bool nested = false;  // came with x-outrigger-attempt > 1
-    int retries_done = 0;
-    bool stale_retry_done = false;
-    bool body_replayable = true;
-  };
   enum class Answer : std::uint8_t {
-    No,
     Retry,
     RetryStale,  // on a new connection, once; costs neither max_retries nor budget
+    No,
+  };
+  struct Question {
+    TryEnd end;
+    bool repeatable = false;  // as repeatable() said
+    bool nested = false;      // it came with x-outrigger-attempt > 1
+    int retries_done = 0;     // without stale ones
+    bool stale_retry_done = false;
+    bool body_replayable = true;  // all that was sent of its body is still there
   };
   struct Verdict {
     Answer answer = Answer::No;
-    Denial denial = Denial::None;  // of a No: None where no word of retry_on matches
-    RetryReason reason{};          // of the others
+    Denial denial = Denial::None;  // of a No; None: retry_on does not name it
+    RetryReason reason{};          // meaningless where retry_on does not name it
   };
   Verdict judge(const Question& question) const;
 
  private:
-  bool has(config::RetryWord word) const { return words_[static_cast<std::size_t>(word)]; }
-  bool reason_for(const TryEnd& end, RetryReason& reason) const;
-  bool reason_for_response(const TryEnd& end, RetryReason& reason) const;
+  struct Match {
+    bool named = false;
+    RetryReason reason{};
+  };
+  Match match(const TryEnd& end) const;
+  Match match_status(int status) const;
+  Denial denial(const Question& question, RetryReason reason) const;
+  bool names(RetryReason word) const { return words_[static_cast<std::size_t>(word)]; }
 
-  std::bitset<16> words_;
-  std::bitset<600> statuses_;
+  static constexpr std::size_t kStatuses = 600;
+
+  std::bitset<kRetryReasons> words_;
+  std::bitset<kStatuses> statuses_;
   std::vector<std::string> methods_;
-  int max_retries_;
+  bool key_repeats_;
   bool suppress_nested_;
+  int max_retries_;
 };
 
 }  // namespace outrigger::policy

@@ -1,42 +1,52 @@
-// How many successes and failures there were lately: a sliding window of ten buckets.
+// How many successes and failures there were of late: a sliding window of ten buckets.
 //
-// Exact counts rather than an average that decays, so that a burst weighs what it is worth. A
-// bucket leaves whole, so that at times up to a tenth of the window is missing, never too much in.
+// It forgets a tenth at a time, so that what it covers varies between nine and ten tenths of its
+// length. By what they are judged is its owner's matter (a breaker, an endpoint's detectors).
 #pragma once
 
-#include <array>
 #include <cstdint>
 
 #include "proxy/base/time.h"
+#include "proxy/policy/bucket_ring.h"
 
 namespace outrigger::policy {
 
 class SuccessWindow {
  public:
-  static constexpr std::size_t kBuckets = 10;
-
   struct Totals {
     std::uint32_t successes = 0;
     std::uint32_t failures = 0;
-    std::uint32_t all() const { return successes + failures; }
+
+    Totals& operator+=(const Totals& other) {
+      successes += other.successes;
+      failures += other.failures;
+      return *this;
+    }
+    std::uint32_t count() const { return successes + failures; }
   };
 
-  // `length` > 0.
-  explicit SuccessWindow(Duration length) : bucket_(length / kBuckets) {}
+  explicit SuccessWindow(Duration length) : ring_(length / kBuckets) {}
 
-  void add(TimePoint now, bool success);
-  Totals totals(TimePoint now) const;
-  void clear();
-
- private:
-  std::int64_t number(TimePoint now) const {
-    return now.time_since_epoch() / (bucket_.count() > 0 ? bucket_ : Duration(1));
+  void add(TimePoint now, bool success) {
+    Totals& bucket = ring_.at(now);
+    ++(success ? bucket.successes : bucket.failures);
   }
 
-  Duration bucket_;
-  std::array<Totals, kBuckets> counts_{};
-  std::int64_t newest_ = 0;  // the number of the newest bucket
-  Totals sum_{};
+  Totals totals(TimePoint now) const {
+    Totals sum;
+    ring_.newest_first(now, [&sum](const Totals& bucket) { sum += bucket; });
+    return sum;
+  }
+
+  void clear() { ring_.clear(); }
+
+  // What is in it stays, for as long as the new length says.
+  void set_length(Duration length) { ring_.set_span(length / kBuckets); }
+
+ private:
+  static constexpr int kBuckets = 10;
+
+  BucketRing<Totals, kBuckets> ring_;
 };
 
 }  // namespace outrigger::policy

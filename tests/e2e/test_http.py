@@ -763,8 +763,6 @@ class RefusedRequestsTest(Case):
         "an unknown method": (with_fields(start="BREW / HTTP/1.1"), 501),
         "a method in lower case": (with_fields(start="get / HTTP/1.1"), (400, 501)),
         "an unknown expectation": (with_fields("Expect: tea", "Content-Length: 0"), 417),
-        "a connection naming the framing": (with_fields("Connection: content-length",
-                                                        "Content-Length: 0"), 400),
     }
     REASONS = {400: "bad-request", 413: "body-too-large", 417: "expectation-failed",
                501: "not-implemented", 505: "version-not-supported"}

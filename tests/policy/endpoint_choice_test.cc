@@ -206,14 +206,14 @@ TEST_CASE("a turn that was avoided is not lost") {
   CHECK(sequence(choice, 6) == "acabca");
 }
 
-TEST_CASE("turns that were avoided for long are not made up for") {
+TEST_CASE("of turns that were avoided for long one is made up for") {
   auto choice = make_choice(Policy::RoundRobin, {1, 1, 1});
   CHECK(sequence(choice, 20, {0}) == "bcbcbcbcbcbcbcbcbcbc");
-  CHECK(sequence(choice, 7) == "abcabca");
+  CHECK(sequence(choice, 7) == "aabcabc");
   CHECK(sequence(choice, 20, {0}) == "bcbcbcbcbcbcbcbcbcbc");
   choice.set_selectable(0, false);
   choice.set_selectable(0, true);
-  CHECK(std::ranges::count(sequence(choice, 9), 'a') == 3);
+  CHECK(sequence(choice, 7) == "aabcabc");
 }
 
 TEST_CASE("an endpoint that gains weight does not wait out the turn of the old one") {

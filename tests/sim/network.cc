@@ -17,7 +17,10 @@ class FakeConnection final : public Connection, private exchange::Task {
     network_.most_connections_ =
         std::max(network_.most_connections_, static_cast<std::uint32_t>(network_.alive_.size()));
     const Behaviour& now = behaviour();
-    if (now.black_hole) return later(timeout, [this] { fail_connect(true); });
+    if (now.black_hole) {
+      later(timeout, [this] { fail_connect(true); });
+      return;
+    }
     const Duration round_trip = std::chrono::microseconds(200 + network_.random_.below(800));
     later(round_trip, [this] {
       if (behaviour().refuses) return fail_connect(false);

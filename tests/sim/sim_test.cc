@@ -6,6 +6,7 @@
 #include <iostream>
 #include <random>
 
+#include "proxy/base/log.h"
 #include "tests/sim/world.h"
 #include "tests/support/catch.h"
 
@@ -22,12 +23,9 @@ struct Totals {
 };
 
 void run(std::uint64_t seed, Totals& totals) {
+  log::configure(log::Level::Error, log::Format::Text);  // ejections are daily bread here
   World world(seed);
-  try {
-    world.run(kExchanges);
-  } catch (const Breach& breach) {
-    FAIL("invariant broken: " << breach.what << "; again with OUTRIGGER_SIM_SEED=" << seed);
-  }
+  world.run(kExchanges);
   totals.finished += world.finished();
   totals.succeeded += world.succeeded();
   totals.retries += world.retries();

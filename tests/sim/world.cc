@@ -1,6 +1,8 @@
 #include "tests/sim/world.h"
 
 #include <algorithm>
+#include <cstdio>
+#include <cstdlib>
 
 namespace outrigger::sim {
 
@@ -146,7 +148,8 @@ World::World(std::uint64_t seed) : seed_(seed), random_(seed) {
     void on_exchange(const ExchangeRecord& record) override { to_.on_exchange(record); }
     exchange::Observer& to_;
   };
-  scope_.observer = std::make_unique<Forward>(*this);
+  exchange::Observer& observer = *this;
+  scope_.observer = std::make_unique<Forward>(observer);
   scope_.snapshot = exchange::compile(config_, [&](const config::Route& route) {
     return std::make_shared<exchange::RouteState>(route, seed + 50);
   });
@@ -198,7 +201,10 @@ void World::make_config() {
 }
 
 void World::require(bool condition, const std::string& what) const {
-  if (!condition) throw Breach{what + " (seed " + std::to_string(seed_) + ")"};
+  if (condition) return;
+  std::fprintf(stderr, "invariant broken: %s; again with OUTRIGGER_SIM_SEED=%llu\n", what.c_str(),
+               static_cast<unsigned long long>(seed_));
+  std::abort();
 }
 
 void World::run(std::uint32_t exchanges) {
@@ -268,8 +274,8 @@ void World::on_exchange(const ExchangeRecord& record) {
 void World::check_record(const ExchangeRecord& record) {
   const config::Route& route = config_->listeners[0].routes[0];
   constexpr Duration kTick = 10ms;
-  // Bodies take at most three pauses of 20 ms here, before `request` begins to count.
-  require(record.duration <= *route.timeouts.request + 300ms + kTick,
+  // Where there is a body, `request` begins to count when its last byte has come.
+  require(record.request_bytes > 0 || record.duration <= *route.timeouts.request + kTick,
           "an exchange outlived its deadline");
   const int most = 1 + (route.retry ? route.retry->max_retries : 0) + 1;
   require(record.try_count <= most, "more tries than max_retries allows");

@@ -16,17 +16,13 @@
 
 namespace outrigger::sim {
 
-// What broke, with the time and the seed to run it again.
-struct Breach {
-  std::string what;
-};
-
 class World final : private exchange::Observer {
  public:
   explicit World(std::uint64_t seed);
   ~World() override;
 
-  // Runs `exchanges` of them to their end, and checks that nothing is left. Throws Breach.
+  // Runs `exchanges` of them to their end, and checks that nothing is left. What does not hold is
+  // said with the seed, and ends the process where it happened: the stack is the evidence.
   void run(std::uint32_t exchanges);
 
   std::uint64_t finished() const { return finished_; }

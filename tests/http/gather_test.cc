@@ -1,0 +1,50 @@
+#include "proxy/http/gather.h"
+
+#include <string>
+
+#include "tests/support/catch.h"
+
+using namespace outrigger::http;
+
+namespace {
+
+std::string joined(Gather& gather) {
+  std::string all;
+  for (const auto piece : gather.pieces()) all += piece;
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("own text and others' bytes leave in order") {
+  Gather gather;
+  CHECK(gather.empty());
+  gather.text().append("head ");
+  gather.text().append("more ");
+  const std::string body = "body";
+  gather.add(body);
+  gather.add("");
+  gather.text().append(" end");
+  CHECK_FALSE(gather.empty());
+  REQUIRE(gather.pieces().size() == 3);
+  CHECK(gather.pieces()[1].data() == body.data());
+  CHECK(joined(gather) == "head more body end");
+  gather.clear();
+  CHECK(gather.empty());
+  CHECK(joined(gather).empty());
+}
+
+TEST_CASE("text that moves as it grows stays in its places") {
+  Gather gather;
+  std::string expected;
+  const std::string body = "0123456789";
+  while (!gather.full()) {
+    const std::string own(500, static_cast<char>('a' + expected.size() % 26));
+    gather.text().append(own);
+    gather.add(body);
+    expected += own + body;
+  }
+  gather.text().append("end");
+  CHECK(joined(gather) == expected + "end");
+  CHECK(gather.pieces().size() <= Gather::kMaxPieces);
+}

@@ -1,0 +1,93 @@
+#include "proxy/http/head_scanner.h"
+
+#include <string>
+
+#include "tests/support/catch.h"
+
+using namespace outrigger::http;
+using Kind = HeadScanner::Outcome::Kind;
+
+namespace {
+
+// Given byte by byte, as seldom as TCP does it.
+HeadScanner::Outcome scan_in_pieces(const std::string& text, std::size_t max_bytes) {
+  HeadScanner scanner;
+  HeadScanner::Outcome outcome;
+  for (std::size_t size = 1; size <= text.size() && outcome.kind == Kind::NeedMore; ++size) {
+    outcome = scanner.scan(std::string_view(text).substr(0, size), max_bytes);
+  }
+  return outcome;
+}
+
+}  // namespace
+
+TEST_CASE("a head is found whole and in pieces alike") {
+  struct Case {
+    std::string text;
+    Kind kind;
+    std::size_t length = 0;
+    HeadError error = HeadError::None;
+  };
+  const std::string head = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+  const std::vector<Case> table = {
+      {head, Kind::Complete, head.size()},
+      {head + "POST", Kind::Complete, head.size()},
+      {head + std::string(5, '\0'), Kind::Complete, head.size()},
+      {"\r\n\r\n" + head, Kind::Complete, head.size() + 4},
+      {"A\r\n\r\n", Kind::Complete, 5},
+      {"A\tB: \t\r\n\r\n", Kind::Complete, 10},
+      {"", Kind::NeedMore},
+      {"\r", Kind::NeedMore},
+      {"\r\n", Kind::NeedMore},
+      {head.substr(0, head.size() - 1), Kind::NeedMore},
+      {head.substr(0, head.size() - 2), Kind::NeedMore},
+      {"\n", Kind::Error, 0, HeadError::Malformed},
+      {"A\n", Kind::Error, 0, HeadError::Malformed},
+      {"A\r\n\n", Kind::Error, 0, HeadError::Malformed},
+      {"A\rB", Kind::Error, 0, HeadError::Malformed},
+      {"A\r\n\rB", Kind::Error, 0, HeadError::Malformed},
+      {"A\r\r\n", Kind::Error, 0, HeadError::Malformed},
+      {std::string("A\0", 2), Kind::Error, 0, HeadError::Malformed},
+      {"A long line and then \x1f", Kind::Error, 0, HeadError::Malformed},
+      {" ", Kind::Error, 0, HeadError::Malformed},
+      {"A\r\n ", Kind::Error, 0, HeadError::Malformed},
+      {"A\r\n\t", Kind::Error, 0, HeadError::Malformed},
+      {"\r\n\r\n\r\n\r\n\r\n", Kind::Error, 0, HeadError::Malformed},
+      {std::string(64, 'a'), Kind::Error, 0, HeadError::HeadTooLarge},
+      {std::string(63, 'a'), Kind::NeedMore},
+      {"A\r\n" + std::string(61, 'a') + "\n", Kind::Error, 0, HeadError::HeadTooLarge},
+      {std::string(60, 'a') + "\r\n\r\n", Kind::Complete, 64},
+      {std::string(61, 'a') + "\r\n\r\n", Kind::Error, 0, HeadError::HeadTooLarge},
+  };
+  for (const auto& each : table) {
+    INFO("[" << each.text << "]");
+    HeadScanner scanner;
+    for (const auto& outcome : {scanner.scan(each.text, 64), scan_in_pieces(each.text, 64)}) {
+      CHECK(outcome.kind == each.kind);
+      CHECK(outcome.length == each.length);
+      CHECK(outcome.error == each.error);
+    }
+  }
+}
+
+TEST_CASE("a control character is found at every place of a line") {
+  for (std::size_t length = 1; length < 40; ++length) {
+    for (std::size_t at = 0; at < length; ++at) {
+      std::string text(length, 'a');
+      text[at] = '\x01';
+      HeadScanner scanner;
+      CHECK(scanner.scan(text, 1000).error == HeadError::Malformed);
+    }
+    HeadScanner scanner;
+    CHECK(scanner.scan(std::string(length, '\xff'), 1000).kind == Kind::NeedMore);
+  }
+}
+
+TEST_CASE("a scanner serves again after reset") {
+  HeadScanner scanner;
+  REQUIRE(scanner.scan("A: b\r\nC", 100).kind == Kind::NeedMore);
+  scanner.reset();
+  CHECK(scanner.scan("A\r\n\r\n", 100).length == 5);
+  scanner.reset();
+  CHECK(scanner.scan("\r\n", 100).kind == Kind::NeedMore);
+}

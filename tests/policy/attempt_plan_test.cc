@@ -1,0 +1,256 @@
+#include "proxy/policy/attempt_plan.h"
+
+#include "tests/support/catch.h"
+
+namespace outrigger::policy {
+namespace {
+
+using namespace std::chrono_literals;
+using Do = AttemptPlan::Do;
+using Why = AttemptPlan::Why;
+
+constexpr TimePoint t0{1000s};
+
+// A cluster that answers as it is told.
+struct Gate final : RetryGate {
+  bool other = true;
+  Answer answer = Answer::Granted;
+  int asked = 0;
+  bool cost = false;
+  bool only_elsewhere = false;
+
+  bool other_endpoint_usable() override { return other; }
+  Answer grant_retry(bool costs_budget, bool elsewhere, TimePoint) override {
+    ++asked;
+    cost = costs_budget;
+    only_elsewhere = elsewhere;
+    return answer;
+  }
+};
+
+struct Fixture {
+  PlanSettings settings{.request = 10s,
+                        .per_try = 1s,
+                        .idle = 60s,
+                        .tunnel_idle = 1h,
+                        .pending_timeout = 2s,
+                        .retry = RetryRule(config::Retry{}),
+                        .backoff = {.base = 0ms, .max = 0ms},
+                        .respect_retry_after = 1s};
+  Gate gate;
+  Random random{1};
+
+  AttemptPlan plan(AttemptPlan::Request request = {.repeatable = true}) {
+    return AttemptPlan(settings, request, t0);
+  }
+  AttemptPlan::Action ended(AttemptPlan& plan, const TryEnd& end, TimePoint now = t0,
+                            std::optional<Duration> retry_after = {}, bool replayable = true) {
+    return plan.on_ended(end, retry_after, replayable, gate, random, now);
+  }
+};
+
+constexpr TryEnd kRefused{.outcome = TryOutcome::ConnectRefused, .processed = Processed::NotSent};
+constexpr TryEnd kReset{.outcome = TryOutcome::Reset};
+constexpr TryEnd kStale{.outcome = TryOutcome::StaleConnection};
+constexpr TryEnd k200{.status = 200};
+constexpr TryEnd k503{.status = 503};
+constexpr TryEnd k429{.status = 429};
+
+TEST_CASE_METHOD(Fixture, "the request timeout counts from the last byte of the request") {
+  auto p = plan();
+  p.on_started(t0);
+  CHECK(p.request_deadline() == kNever);
+  p.on_request_complete(t0 + 3s);
+  CHECK(p.request_deadline() == t0 + 13s);
+}
+
+TEST_CASE_METHOD(Fixture, "it waits for whichever limit comes first") {
+  auto p = plan();
+  CHECK(p.on_request_complete(t0).until == t0 + 10s);
+  CHECK(p.on_queued(t0).until == t0 + 2s);
+  CHECK(p.on_started(t0 + 1s).until == t0 + 2s);
+}
+
+TEST_CASE_METHOD(Fixture, "of limits due together the request's is named, then the try's") {
+  auto p = plan();
+  p.on_request_complete(t0);
+  p.on_started(t0 + 9s);
+  const auto action = p.on_time(t0 + 10s);
+  CHECK(action.what == Do::Fail);
+  CHECK(action.why == Why::RequestTimeout);
+}
+
+TEST_CASE_METHOD(Fixture, "a try that takes too long is given up, and judged as such") {
+  auto p = plan();
+  p.on_request_complete(t0);
+  p.on_started(t0);
+  CHECK(p.on_time(t0 + 999ms).what == Do::Wait);
+  const auto action = p.on_time(t0 + 1s);
+  CHECK(action.what == Do::GiveUp);
+  CHECK(action.outcome == TryOutcome::PerTryTimeout);
+  // per-try-timeout is not in the default list.
+  CHECK(ended(p, {.outcome = TryOutcome::PerTryTimeout}, t0 + 1s).what == Do::Fail);
+}
+
+TEST_CASE_METHOD(Fixture, "the queue has a time limit of its own") {
+  auto p = plan();
+  p.on_request_complete(t0);
+  p.on_queued(t0);
+  CHECK(p.on_time(t0 + 1999ms).what == Do::Wait);
+  CHECK(p.on_time(t0 + 2s).why == Why::QueueTimeout);
+}
+
+TEST_CASE_METHOD(Fixture, "silence in both directions ends it, and each byte starts it anew") {
+  settings.request.reset();
+  settings.per_try.reset();
+  auto p = plan();
+  p.on_started(t0);
+  p.touch(t0 + 50s);
+  CHECK(p.on_time(t0 + 60s).what == Do::Wait);
+  const auto action = p.on_time(t0 + 110s);
+  CHECK(action.what == Do::Fail);
+  CHECK(action.why == Why::IdleTimeout);
+}
+
+TEST_CASE_METHOD(Fixture, "a tunnel has only tunnel_idle") {
+  auto p = plan();
+  p.on_request_complete(t0);
+  p.on_started(t0);
+  CHECK(p.on_relayed(true, t0).until == t0 + 1h);
+  CHECK(p.on_time(t0 + 100s).what == Do::Wait);
+  CHECK(p.on_time(t0 + 1h).why == Why::TunnelIdleTimeout);
+}
+
+TEST_CASE_METHOD(Fixture, "a good response is passed on and nothing is asked of the cluster") {
+  auto p = plan();
+  p.on_started(t0);
+  CHECK(ended(p, k200).what == Do::Relay);
+  CHECK(gate.asked == 0);
+}
+
+TEST_CASE_METHOD(Fixture, "a failed try is followed by another, max_retries times") {
+  auto p = plan();
+  for (int i = 0; i < 2; ++i) {
+    CHECK(ended(p, kReset).what == Do::Start);
+    p.on_started(t0);
+  }
+  CHECK(ended(p, kReset).what == Do::Fail);
+  CHECK(p.retries() == 2);
+  CHECK(p.denial() == Denial::MaxRetries);
+}
+
+TEST_CASE_METHOD(Fixture, "the last real response is passed on where no retry is granted") {
+  gate.answer = RetryGate::Answer::Budget;
+  auto p = plan();
+  const auto action = ended(p, k503);
+  CHECK(action.what == Do::Relay);
+  CHECK(p.denial() == Denial::Budget);
+}
+
+TEST_CASE_METHOD(Fixture, "a response is dropped only when its retry is granted") {
+  auto p = plan();
+  const auto action = ended(p, k503);
+  CHECK(action.what == Do::Start);
+  CHECK(action.give_up_response);
+}
+
+TEST_CASE_METHOD(Fixture, "what may have been processed is not sent again unless it may be") {
+  auto p = plan({.repeatable = false});
+  CHECK(ended(p, kReset).what == Do::Fail);
+  CHECK(p.denial() == Denial::Method);
+  auto q = plan({.repeatable = false});
+  CHECK(ended(q, kRefused).what == Do::Start);
+}
+
+TEST_CASE_METHOD(Fixture, "a body that is no longer kept cannot be sent again") {
+  auto p = plan();
+  CHECK(ended(p, kReset, t0, {}, false).what == Do::Fail);
+  CHECK(p.denial() == Denial::BodyTooLarge);
+}
+
+TEST_CASE_METHOD(Fixture, "a stale connection costs neither a retry nor budget, once") {
+  auto p = plan();
+  CHECK(ended(p, kStale).what == Do::Start);
+  CHECK_FALSE(gate.cost);
+  CHECK(p.retries() == 0);
+  CHECK(ended(p, kStale).what == Do::Fail);
+}
+
+TEST_CASE_METHOD(Fixture, "a backoff that cannot end before the deadline is not begun") {
+  settings.backoff = {.base = 100s, .max = 100s};
+  auto p = plan();
+  p.on_request_complete(t0);
+  p.on_started(t0);
+  // A tenth of all backoffs would fit; one of a hundred tries surely would not.
+  bool denied = false;
+  for (int i = 0; i < 100 && !denied; ++i) {
+    auto q = plan();
+    q.on_request_complete(t0);
+    denied = ended(q, kReset, t0 + 5s).what == Do::Fail && q.denial() == Denial::Deadline;
+  }
+  CHECK(denied);
+  CHECK(gate.asked <= 99);
+}
+
+TEST_CASE_METHOD(Fixture, "a backoff is waited for, then the try starts") {
+  settings.backoff = {.base = 4s, .max = 4s};
+  auto p = plan();
+  p.on_request_complete(t0);
+  const auto action = ended(p, kReset);
+  REQUIRE(action.what == Do::Wait);
+  REQUIRE(action.until <= t0 + 4s);
+  CHECK(p.on_time(action.until - 1ns).what == Do::Wait);
+  CHECK(p.on_time(action.until).what == Do::Start);
+}
+
+TEST_CASE_METHOD(Fixture, "Retry-After replaces the backoff, and a long one ends the retries") {
+  config::Retry retry;
+  retry.retry_on.words.insert(config::RetryWord::RateLimited);
+  settings.retry.emplace(retry);
+  auto p = plan();
+  p.on_request_complete(t0);
+  const auto action = ended(p, k429, t0, 700ms);
+  CHECK(action.what == Do::Wait);
+  CHECK(action.until == t0 + 700ms);
+  auto q = plan();
+  q.on_request_complete(t0);
+  CHECK(ended(q, k429, t0, 2s).what == Do::Relay);
+  CHECK(q.denial() == Denial::RetryAfter);
+}
+
+TEST_CASE_METHOD(Fixture, "a 503 with Retry-After is tried at once at another usable endpoint") {
+  auto p = plan();
+  p.on_request_complete(t0);
+  CHECK(ended(p, k503, t0, 30s).what == Do::Start);
+  gate.other = false;
+  auto q = plan();
+  q.on_request_complete(t0);
+  CHECK(ended(q, k503, t0, 30s).what == Do::Relay);
+}
+
+TEST_CASE_METHOD(Fixture, "an open breaker ends the retries before the budget is touched") {
+  gate.answer = RetryGate::Answer::CircuitOpen;
+  auto p = plan();
+  CHECK(ended(p, kReset).what == Do::Fail);
+  CHECK(p.denial() == Denial::CircuitOpen);
+}
+
+TEST_CASE_METHOD(Fixture, "what was refused for a sibling's sake goes to another endpoint only") {
+  auto p = plan({.repeatable = false});
+  const TryEnd elsewhere{
+      .processed = Processed::NotProcessed, .status = 503, .refused_elsewhere = true};
+  CHECK(ended(p, elsewhere).what == Do::Start);
+  CHECK(gate.only_elsewhere);
+  CHECK(p.next_needs_other_endpoint());
+}
+
+TEST_CASE_METHOD(Fixture, "with retries off the first end decides") {
+  settings.retry.reset();
+  auto p = plan();
+  CHECK(ended(p, kRefused).what == Do::Fail);
+  auto q = plan();
+  CHECK(ended(q, k503).what == Do::Relay);
+}
+
+}  // namespace
+}  // namespace outrigger::policy
