@@ -22,8 +22,8 @@ struct RequestHead {
   std::string_view method;
   std::string_view target;  // origin-form (path and query as sent) or "*"
   std::string_view path;    // target without the query
-  std::string_view
-      authority;  // of an absolute-form target, else the Host field; may be empty (1.0)
+  // Of an absolute-form target, else the Host field; may be empty (1.0).
+  std::string_view authority;
   bool absolute_form = false;
   std::uint8_t minor_version = 1;  // HTTP/1.x
   Framing framing = Framing::None;

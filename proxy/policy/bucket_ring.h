@@ -21,8 +21,6 @@ class BucketRing {
  public:
   explicit BucketRing(Duration span) : span_(at_least_one(span)) {}
 
-  Duration span() const { return span_; }
-
   // The bucket of `now`. Workers tell their times slightly out of order: an earlier time than the
   // newest counts as the newest.
   Count& at(TimePoint now) {

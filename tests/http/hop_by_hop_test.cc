@@ -38,9 +38,8 @@ TEST_CASE("what Connection names ends here, and no more") {
   };
   for (const auto& each :
        {Case{"close", "X-A X-B X-C "}, Case{"keep-alive, Upgrade, TE", "X-A X-B X-C "},
-        Case{"x-a", "X-B X-C "}, Case{"close, X-A ,x-b", "X-C "},
-        Case{",,\tx-b\t,", "X-A X-C "}, Case{"X-", "X-A X-B X-C "},
-        Case{"x-a x-b", "X-A X-B X-C "}, Case{"", "X-A X-B X-C "}}) {
+        Case{"x-a", "X-B X-C "}, Case{"close, X-A ,x-b", "X-C "}, Case{",,\tx-b\t,", "X-A X-C "},
+        Case{"X-", "X-A X-B X-C "}, Case{"x-a x-b", "X-A X-B X-C "}, Case{"", "X-A X-B X-C "}}) {
     INFO("RFC 9110 7.6.1: " << each.connection);
     Headers headers;
     headers.add("X-A", "1");

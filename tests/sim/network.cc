@@ -40,8 +40,7 @@ class FakeConnection final : public Connection, private exchange::Task {
 
   void attach(upstream::ConnectionUser& user) override {
     user_ = &user;
-    keeper_ = nullptr;
-    ++turn_;
+    if (std::exchange(keeper_, nullptr)) ++turn_;  // a new one goes on connecting
   }
   bool connected() const override { return connected_; }
 

@@ -9,6 +9,7 @@ from .metrics import Metrics
 from .nginx import Nginx
 from .origin import (Origin, answers, by_target, closes, hangs, in_turn, resets, sends, waits_for)
 from .outrigger import BINARY, ROOT, SANITIZER_STATUS, Outrigger, run_binary
+from . import process
 from .ports import HOST, Silent, free_address, free_port
 from .wire import Client, Fields, Incomplete, Response, Wire, chunk, request_bytes
 
