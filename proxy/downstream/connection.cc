@@ -58,12 +58,15 @@ void Connection::on_read(std::string_view bytes) {
 }
 
 void Connection::consume(std::string_view in) {
-  while (!in.empty() && !closing_) {
+  while (!closing_) {
+    // A body may be done without a further byte, so it is asked also when there is none.
+    const bool in_body = request_ && !request_->body_done;
+    if (in.empty() && !in_body) return;
     if (!request_) {
       if (!read_head(in)) return;
     } else if (request_->exchange.active() && request_->exchange.tunnelled()) {
       return request_->exchange.on_body(in);
-    } else if (!request_->body_done) {
+    } else if (in_body) {
       if (!read_body(in)) return;
     } else {
       return keep_for_later(in);
@@ -339,6 +342,7 @@ void Connection::resume_body() {
 void Connection::on_exchange_over(bool complete) {
   request_->over = true;
   request_->complete = complete;
+  if (!complete) flush();  // what there is of it; its bytes may be gone later
   if (!Task::scheduled()) listener_.scope().scheduler->soon(*this);
 }
 

@@ -84,7 +84,7 @@ void Exchange::reset(Scope& scope, const ListenerRoutes& listener, Caller& calle
   tried_count_ = 0;
   kept_body_.clear();
   trailers_ = nullptr;
-  queued_since_ = {};
+  queued_since_ = first_try_at_ = {};
   request_complete_ = body_paused_ = response_paused_ = head_sent_ = continue_sent_ = false;
   tunnelled_ = upgrade_allowed_ = false;
   route_settled_ = false;
@@ -237,6 +237,7 @@ TryRecord& Exchange::begin_try_record() {
 
 void Exchange::start_try() {
   const auto at = now();
+  if (record_.try_count == 0) first_try_at_ = at;
   TryRecord& made = begin_try_record();
   try_request_.kind = made.kind;
   try_request_.additions = additions();
@@ -353,6 +354,7 @@ void Exchange::end_try_record(const TryEnd& end) {
   current.outcome = end.outcome;
   current.status = static_cast<std::uint16_t>(end.status);
   current.took = now() - try_started_;
+  current.refused = end.refused_elsewhere || end.refused_for_good;
   if (end.outcome == TryOutcome::PerTryTimeout) ++record_.per_try_timeouts;
   if (end.outcome == TryOutcome::ConnectTimeout) ++record_.connect_timeouts;
 }
@@ -573,6 +575,7 @@ void Exchange::finish(bool complete) {
     route_->state->release(permit_);
   }
   record_.duration = now() - record_.began;
+  if (first_try_at_ != TimePoint{}) record_.upstream_time = now() - first_try_at_;
   if (plan_) record_.retry_denied = plan_->denial().value_or(policy::Denial::None);
   record_.method = head_.method;
   record_.host = head_.authority;

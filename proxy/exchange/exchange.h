@@ -112,6 +112,7 @@ class Exchange final : private AttemptEvents, private policy::RetryGate {
   RouteState::Permit permit_;
   policy::TryEnd last_end_;  // of the newest try
   TimePoint armed_at_ = kNever;
+  TimePoint first_try_at_{};
   TimePoint queued_since_{};
   TimePoint try_started_{};
 

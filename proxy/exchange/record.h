@@ -25,6 +25,7 @@ struct TryRecord {
   TryKind kind = TryKind::First;
   bool reached_endpoint = false;  // false: refused or gone while waiting for its place
   bool ended = false;
+  bool refused = false;  // the response was marked x-outrigger-retry
   policy::TryOutcome outcome = policy::TryOutcome::Abandoned;
   std::uint16_t status = 0;
   std::uint32_t endpoint = kNoIndex;  // the upstream's slot

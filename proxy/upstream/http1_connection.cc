@@ -10,6 +10,9 @@
 namespace outrigger::upstream {
 namespace {
 
+// What every response begins with: a peer that speaks something else is not waited for.
+constexpr std::string_view kBeginning = "HTTP/1.";
+
 // `timeout=N` of a Keep-Alive field; 0 where it says nothing.
 Duration keep_alive_timeout(std::string_view value) {
   static constexpr std::string_view kKey = "timeout=";
@@ -184,7 +187,8 @@ bool Http1Connection::read_head(std::string_view& in) {
   if (before > 0) partial_head_.append(in);
   const std::string_view bytes = before > 0 ? std::string_view(partial_head_) : in;
   const auto outcome = scanner_.scan(bytes, kMaxHeadBytes);
-  if (outcome.kind == Kind::Error) {
+  const bool alien = !bytes.starts_with(kBeginning.substr(0, bytes.size()));
+  if (outcome.kind == Kind::Error || alien) {
     lose(true);
     return false;
   }

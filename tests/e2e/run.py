@@ -24,7 +24,7 @@ import unittest
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 
-from harness import process  # noqa: E402  (needs the path above)
+from harness import LONG, process  # noqa: E402  (needs the path above)
 
 TEST_LIMIT = 300   # seconds until a hanging test is shown with its stacks and ended
 LONG_LIMIT = 1800  # where OUTRIGGER_E2E_LONG is set
@@ -44,8 +44,7 @@ class Report(unittest.TestResult):
 
     def startTest(self, test):
         super().startTest(test)
-        limit = LONG_LIMIT if os.environ.get("OUTRIGGER_E2E_LONG", "") not in ("", "0") else TEST_LIMIT
-        faulthandler.dump_traceback_later(limit, exit=True)
+        faulthandler.dump_traceback_later(LONG_LIMIT if LONG else TEST_LIMIT, exit=True)
         self._began = time.monotonic()
         self._bad = False
         self._skipped = None
@@ -64,7 +63,7 @@ class Report(unittest.TestResult):
     def _failure(self, test, error):
         self._bad = True
         # Of a subtest: its parameters, and the daemons of the test around it.
-        print(f"--- {test}", *traceback.format_exception(*error), sep="\n")
+        print(f"--- {test}", "".join(traceback.format_exception(*error)), sep="\n")
         around = getattr(test, "test_case", test)
         if hasattr(around, "explain"):
             print(around.explain(), flush=True)
@@ -75,7 +74,7 @@ class Report(unittest.TestResult):
         self._bad = True  # setUpClass and the like
         self.counts["failed"] += 1
         self.failed_names.append(str(test))
-        print(f"--- {test}", *traceback.format_exception(*err), sep="\n", flush=True)
+        print(f"--- {test}", "".join(traceback.format_exception(*err)), sep="\n", flush=True)
 
     def addFailure(self, test, err):
         self._failure(test, err)
@@ -127,8 +126,9 @@ def run_child(ids, result_file):
 
 def run_class(name, ids, printing):
     with tempfile.NamedTemporaryFile(prefix="outrigger-e2e-", mode="r", encoding="utf-8") as result:
-        child = process.start([sys.executable, os.path.abspath(__file__), "--child", result.name, *ids],
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        command = [sys.executable, os.path.abspath(__file__), "--child", result.name, *ids]
+        child = process.start(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True)
         try:
             out, _ = child.communicate()
         finally:

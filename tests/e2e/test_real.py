@@ -265,7 +265,8 @@ class PostTest(Case):
     def test_again_when_the_connect_failed(self):
         server, dead = self.nginx("alive"), self.nginx("dead")
         dead.kill()
-        daemon = self.proxy(dead, server, upstream={"load_balancer": {"policy": "round_robin"}})
+        daemon = self.proxy(dead, server, upstream={"load_balancer": {"policy": "round_robin"},
+                                                    "retry_budget": {"percent": 100}})
         for _ in range(6):
             self.assertEqual(200, self.post(daemon))
         self.assertEqual(6, sum(each.method == "POST" for each in server.seen()))

@@ -157,10 +157,10 @@ class Outrigger:
         assert response.status == 200, f"/metrics: {response.status} {response.text}"
         return Metrics(response.text)
 
-    def metric(self, name, **labels):
+    def metric(self, name, /, **labels):
         return self.metrics().value(name, **labels)
 
-    def wait_metric(self, name, expected, **labels):
+    def wait_metric(self, name, expected, /, **labels):
         """Until the metric is (or satisfies) what is expected; counters come after the answer."""
         holds = expected if callable(expected) else (lambda value: value == expected)
         last = []

@@ -1,0 +1,105 @@
+#include "proxy/admin/pages.h"
+
+#include <nlohmann/json.hpp>
+
+namespace outrigger::admin {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+double milliseconds(Duration d) { return seconds(d) * 1000; }
+
+Json breaker_json(const exchange::BreakerLive& breaker) {
+  if (!breaker.present) return nullptr;
+  static constexpr std::string_view kNames[] = {"closed", "half-open", "open"};
+  return {{"state", kNames[static_cast<std::size_t>(breaker.state)]},
+          {"mode", breaker.observe ? "observe" : "enforce"},
+          {"window", {{"successes", breaker.window_successes}, {"failures", breaker.window_failures}}},
+          {"consecutive_failures", breaker.consecutive_failures},
+          {"retry_after_seconds", seconds(breaker.retry_after)},
+          {"rejected", breaker.rejected}};
+}
+
+Json counts_json(const std::vector<exchange::LabelledCount>& counts) {
+  Json json = Json::object();
+  for (const auto& each : counts) json[each.label] = each.count;
+  return json;
+}
+
+Json endpoint_json(const exchange::EndpointLive& endpoint) {
+  return {{"address", endpoint.address},
+          {"configured", endpoint.configured},
+          {"state", endpoint.state},
+          {"weight", endpoint.weight},
+          {"requests_in_flight", endpoint.in_flight},
+          {"connections", endpoint.connections},
+          {"tries", endpoint.tries},
+          {"failures", endpoint.failures},
+          {"latency_ms", milliseconds(endpoint.latency)},
+          {"ejected_for_seconds", seconds(endpoint.ejected_for)},
+          {"consecutive_ejections", endpoint.ejections}};
+}
+
+Json upstream_json(const exchange::UpstreamLive& upstream) {
+  Json endpoints = Json::array();
+  for (const auto& endpoint : upstream.endpoints) endpoints.push_back(endpoint_json(endpoint));
+  Json json = {{"name", upstream.name},
+               {"load_balancer", upstream.policy},
+               {"endpoints", endpoints},
+               {"circuit_breaker", breaker_json(upstream.breaker)},
+               {"retry_budget_remaining", upstream.retry_budget_remaining},
+               {"requests_in_flight", upstream.requests_in_flight},
+               {"requests_pending", upstream.requests_pending},
+               {"connections",
+                {{"active", upstream.connections_active},
+                 {"idle", upstream.connections_idle},
+                 {"connecting", upstream.connections_connecting}}},
+               {"limits", counts_json(upstream.limits)},
+               {"ejections", counts_json(upstream.ejections)},
+               {"ejections_denied", counts_json(upstream.ejections_denied)}};
+  if (upstream.resolves_names) json["resolution_error"] = upstream.resolution_error;
+  return json;
+}
+
+Json match_json(const config::Match& match) {
+  Json json = Json::object();
+  if (!match.hosts.empty()) json["hosts"] = match.hosts;
+  switch (match.path_kind) {
+    case config::Match::PathKind::Any: break;
+    case config::Match::PathKind::Exact: json["path"] = match.path; break;
+    case config::Match::PathKind::Prefix: json["path_prefix"] = match.path; break;
+    case config::Match::PathKind::Regex: json["path_regex"] = match.path; break;
+  }
+  if (!match.methods.empty()) json["methods"] = match.methods;
+  for (const auto& header : match.headers) json["headers"].push_back(header.name);
+  return json;
+}
+
+}  // namespace
+
+std::string upstreams_json(const exchange::LiveState& live) {
+  Json upstreams = Json::array();
+  for (const auto& upstream : live.upstreams) upstreams.push_back(upstream_json(upstream));
+  return Json{{"upstreams", upstreams}}.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+std::string routes_json(const config::Config& config, const exchange::LiveState& live) {
+  Json routes = Json::array();
+  std::size_t index = 0;
+  for (const auto& listener : config.listeners) {
+    for (const auto& route : listener.routes) {
+      const exchange::RouteLive& now = live.routes.at(index++);
+      Json json = {{"listener", listener.name},
+                   {"name", route.name},
+                   {"match", match_json(route.match)},
+                   {"requests_in_flight", now.requests_in_flight},
+                   {"circuit_breaker", breaker_json(now.breaker)}};
+      if (route.upstream) json["upstream"] = *route.upstream;
+      if (route.respond) json["respond"] = {{"status", route.respond->status}};
+      routes.push_back(std::move(json));
+    }
+  }
+  return Json{{"routes", routes}}.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace outrigger::admin

@@ -1,0 +1,101 @@
+#include "proxy/admin/rules.h"
+
+#include <arpa/inet.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace outrigger::admin {
+namespace {
+
+// Of an authority: without the port, an IPv6 address without brackets.
+std::string host_of(std::string_view authority) {
+  if (authority.starts_with('[')) {
+    return std::string(authority.substr(1, authority.find(']') - 1));
+  }
+  return std::string(authority.substr(0, authority.find(':')));
+}
+
+bool is_ip(const std::string& host) {
+  unsigned char buffer[16];
+  return inet_pton(AF_INET, host.c_str(), buffer) == 1 ||
+         inet_pton(AF_INET6, host.c_str(), buffer) == 1;
+}
+
+std::string own_name() {
+  char name[256] = {};
+  return gethostname(name, sizeof(name) - 1) == 0 ? name : "";
+}
+
+// In a time that says nothing about where they differ.
+bool same_secret(std::string_view a, std::string_view b) {
+  unsigned difference = a.size() == b.size() ? 0 : 1;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const char other = b.empty() ? '\0' : b[i % b.size()];
+    difference |= static_cast<unsigned char>(a[i] ^ other);
+  }
+  return difference == 0;
+}
+
+bool open_to_all(std::string_view path) {
+  return path == "/metrics" || path == "/healthz" || path == "/readyz";
+}
+
+}  // namespace
+
+Rules::Rules(std::optional<std::string> token, std::vector<std::string> hosts)
+    : token_(std::move(token)), hosts_(std::move(hosts)) {
+  hosts_.push_back("localhost");
+  if (const std::string name = own_name(); !name.empty()) hosts_.push_back(name);
+}
+
+Rules Rules::metrics_only() {
+  Rules rules(std::nullopt, {});
+  rules.metrics_only_ = true;
+  return rules;
+}
+
+bool Rules::knows_host(std::string_view authority) const {
+  const std::string host = host_of(authority);
+  if (host.empty() || is_ip(host)) return true;  // empty: HTTP/1.0, or a Unix socket
+  return std::ranges::any_of(
+      hosts_, [&host](const std::string& known) { return http::equals_ignore_case(host, known); });
+}
+
+bool Rules::has_token(const http::RequestHead& head) const {
+  static constexpr std::string_view kScheme = "Bearer ";
+  const std::string_view value = head.headers.value_of(http::Field::Authorization);
+  return value.size() > kScheme.size() &&
+         http::equals_ignore_case(value.substr(0, kScheme.size()), kScheme) &&
+         same_secret(value.substr(kScheme.size()), *token_);
+}
+
+Verdict Rules::judge(const http::RequestHead& head) const {
+  const bool reads = head.method == "GET" || head.method == "HEAD";
+  if (metrics_only_) return reads ? Verdict{} : Verdict{405, "only GET and HEAD here"};
+  if (!knows_host(head.authority)) {
+    return {403, "unknown Host: use an IP address, localhost, or name it in admin.hosts"};
+  }
+  if (reads && open_to_all(head.path)) return {};
+  if (token_ && !has_token(head)) return {401, "a token is needed: Authorization: Bearer ..."};
+  return reads ? Verdict{} : judge_change(head);
+}
+
+Verdict Rules::judge_change(const http::RequestHead& head) const {
+  if (head.method != "POST" && head.method != "PUT" && head.method != "DELETE") {
+    return {405, "state changes only by POST, PUT and DELETE"};
+  }
+  if (const auto* origin = head.headers.find("Origin")) {
+    const auto scheme_end = origin->value.find("://");
+    const bool own = scheme_end != std::string_view::npos &&
+                     http::equals_ignore_case(origin->value.substr(scheme_end + 3), head.authority);
+    if (!own) return {403, "a foreign Origin may not change anything"};
+  }
+  const auto* header = head.headers.find("X-Outrigger-Admin");
+  if (!token_ && !(header && header->value == "1")) {
+    return {403, "state changes need the header X-Outrigger-Admin: 1"};
+  }
+  return {};
+}
+
+}  // namespace outrigger::admin

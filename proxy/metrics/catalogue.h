@@ -1,0 +1,21 @@
+// What a configuration has that is counted, in the order of its indices.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace outrigger::metrics {
+
+struct RouteLabels {
+  std::string listener;
+  std::string route;
+  std::string upstream;  // empty: the route answers by itself
+};
+
+struct Catalogue {
+  std::vector<std::string> listeners;
+  std::vector<RouteLabels> routes;  // as ExchangeRecord::route counts them
+  std::vector<std::string> upstreams;
+};
+
+}  // namespace outrigger::metrics

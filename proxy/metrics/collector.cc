@@ -1,0 +1,339 @@
+#include "proxy/metrics/collector.h"
+
+#include <prometheus/text_serializer.h>
+
+#include <map>
+
+#include "proxy/metrics/families.h"
+#include "proxy/metrics/process_metrics.h"
+
+namespace outrigger::metrics {
+namespace {
+
+using prometheus::MetricFamily;
+using Families = std::vector<MetricFamily>;
+
+// --- sums over the workers -------------------------------------------------------------------------
+
+struct RouteSum {
+  RouteLabels labels;
+  std::map<int, std::uint64_t> codes;
+  exchange::HistogramLive duration, overhead;
+  std::int64_t in_flight = 0;
+  double aborted_upstream = 0, aborted_downstream = 0;
+  // By label, so that kinds which share one are added up.
+  std::map<std::string_view, double> local_replies, retries, denied, timeouts;
+};
+
+struct UpstreamSum {
+  std::string name;
+  std::array<std::array<double, static_cast<std::size_t>(exchange::AttemptOutcome::kCount)>, 3>
+      attempts{};
+  exchange::HistogramLive attempt_duration;
+  std::map<std::string_view, double> overflows;
+};
+
+template <class Cells, class LabelOf>
+void add_by_label(std::map<std::string_view, double>& sums, const Cells& cells,
+                  const LabelOf& label_of) {
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    const auto count = cells[i].value();
+    if (count > 0) sums[label_of(i)] += static_cast<double>(count);
+  }
+}
+
+void add_cells(RouteSum& sum, const RouteCells& cells) {
+  cells.codes.for_each([&](int code, std::int64_t count) {
+    sum.codes[code] += static_cast<std::uint64_t>(count);
+  });
+  cells.duration.add_to(sum.duration);
+  cells.overhead.add_to(sum.overhead);
+  sum.in_flight += cells.in_flight.value();
+  sum.aborted_upstream += static_cast<double>(cells.aborted_upstream.value());
+  sum.aborted_downstream += static_cast<double>(cells.aborted_downstream.value());
+  add_by_label(sum.local_replies, cells.local_replies, [](std::size_t i) {
+    return exchange::answer_for(static_cast<exchange::FailureKind>(i)).reason;
+  });
+  add_by_label(sum.retries, cells.retries,
+               [](std::size_t i) { return label(static_cast<policy::RetryReason>(i)); });
+  add_by_label(sum.denied, cells.denied,
+               [](std::size_t i) { return label(static_cast<policy::Denial>(i)); });
+  add_by_label(sum.timeouts, cells.timeouts,
+               [](std::size_t i) { return label(static_cast<exchange::TimeoutKind>(i)); });
+}
+
+void add_cells(UpstreamSum& sum, const UpstreamCells& cells) {
+  for (std::size_t kind = 0; kind < cells.attempts.size(); ++kind) {
+    for (std::size_t i = 0; i < cells.attempts[kind].size(); ++i) {
+      sum.attempts[kind][i] += static_cast<double>(cells.attempts[kind][i].value());
+    }
+  }
+  cells.attempt_duration.add_to(sum.attempt_duration);
+  add_by_label(sum.overflows, cells.overflows,
+               [](std::size_t i) { return label(static_cast<exchange::LimitKind>(i)); });
+}
+
+struct Sums {
+  std::map<std::string, RouteSum> routes;
+  std::map<std::string, UpstreamSum> upstreams;
+};
+
+Sums sum_up(const std::vector<const ExchangeMeter*>& meters) {
+  Sums sums;
+  for (const ExchangeMeter* meter : meters) {
+    const auto shown = meter->shown();
+    for (const auto& cells : shown.routes) {
+      const RouteLabels& labels = cells->labels;
+      RouteSum& sum = sums.routes[labels.listener + '\0' + labels.route + '\0' + labels.upstream];
+      sum.labels = labels;
+      add_cells(sum, *cells);
+    }
+    for (const auto& cells : shown.upstreams) {
+      UpstreamSum& sum = sums.upstreams[cells->name];
+      sum.name = cells->name;
+      add_cells(sum, *cells);
+    }
+  }
+  return sums;
+}
+
+// --- families --------------------------------------------------------------------------------------
+
+Labels labels_of(const RouteSum& sum) {
+  return {{"listener", sum.labels.listener},
+          {"route", sum.labels.route},
+          {"upstream", sum.labels.upstream}};
+}
+
+void add_request_families(Families& out, const Sums& sums) {
+  auto requests = counter("requests_total", "Requests by the status code that the caller saw");
+  auto duration = histogram("request_duration_seconds",
+                            "From the request's head to the last byte of its response");
+  auto overhead = histogram("proxy_overhead_seconds",
+                            "Request duration less tries, queue and backoff");
+  auto in_flight = gauge("requests_in_flight", "Requests under way");
+  auto aborted = counter("responses_aborted_total", "Responses that broke off, by whose doing");
+  auto local = counter("local_replies_total", "Answers of the proxy's own, by reason");
+  for (const auto& [key, sum] : sums.routes) {
+    const bool no_route = sum.labels.route.empty();
+    const Labels all = labels_of(sum);
+    const Labels route = {all[0], all[1]};
+    if (no_route && sum.codes.empty()) continue;  // begins with its first request
+    if (!no_route && !sum.codes.contains(200)) {
+      Labels labels = all;
+      labels.emplace_back("code", "200");
+      requests.add(labels, 0);
+    }
+    for (const auto& [code, count] : sum.codes) {
+      Labels labels = all;
+      const std::string text = std::to_string(code);
+      labels.emplace_back("code", text);
+      requests.add(labels, static_cast<double>(count));
+    }
+    duration.add(all, sum.duration);
+    overhead.add(all, sum.overhead);
+    in_flight.add(route, static_cast<double>(sum.in_flight));
+    for (const auto& [side, count] : {std::pair{"upstream", sum.aborted_upstream},
+                                      std::pair{"downstream", sum.aborted_downstream}}) {
+      aborted.add({route[0], route[1], {"side", side}}, count);
+    }
+    for (const auto& [reason, count] : sum.local_replies) {
+      local.add({route[0], route[1], {"reason", reason}}, count);
+    }
+  }
+  for (Family* each : {&requests, &duration, &overhead, &in_flight, &aborted, &local}) {
+    out.push_back(each->take());
+  }
+}
+
+void add_retry_families(Families& out, const Sums& sums, const exchange::LiveState& live) {
+  auto retries = counter("retries_total", "Retries begun, by the word that granted them");
+  auto denied = counter("retries_denied_total", "Retries that were not made, by cause");
+  auto timeouts = counter("timeouts_total", "Timeouts that were over, by kind");
+  for (const auto& [key, sum] : sums.routes) {
+    const std::pair<std::string_view, std::string_view> route{"route", sum.labels.route};
+    const std::pair<std::string_view, std::string_view> upstream{"upstream", sum.labels.upstream};
+    for (const auto& [why, n] : sum.retries) retries.add({route, upstream, {"reason", why}}, n);
+    for (const auto& [why, n] : sum.denied) denied.add({route, upstream, {"cause", why}}, n);
+    for (const auto& [kind, n] : sum.timeouts) timeouts.add({route, upstream, {"kind", kind}}, n);
+  }
+  // Of callers without a request, summed over the listeners: they have no route.
+  std::map<std::string_view, double> idle;
+  for (const auto& listener : live.listeners) {
+    for (const auto& each : listener.timeouts) idle[each.label] += static_cast<double>(each.count);
+  }
+  for (const auto& [kind, n] : idle) {
+    if (n > 0) timeouts.add({{"route", ""}, {"upstream", ""}, {"kind", kind}}, n);
+  }
+  for (Family* each : {&retries, &denied, &timeouts}) out.push_back(each->take());
+}
+
+void add_attempt_families(Families& out, const Sums& sums, const exchange::LiveState& live) {
+  auto attempts = counter("upstream_attempts_total",
+                          "Tries by kind and outcome; amplification is all over first");
+  auto duration = histogram("upstream_attempt_duration_seconds",
+                            "From a try's start to its response head or failure");
+  auto overflow = counter("overflow_total", "Refusals by the limit that was hit");
+  constexpr auto kOutcomes = static_cast<std::size_t>(exchange::AttemptOutcome::kCount);
+  for (const auto& [name, sum] : sums.upstreams) {
+    for (const auto kind : {exchange::TryKind::First, exchange::TryKind::Retry}) {
+      for (std::size_t i = 0; i < kOutcomes; ++i) {
+        attempts.add({{"upstream", name},
+                      {"try", label(kind)},
+                      {"outcome", label(static_cast<exchange::AttemptOutcome>(i))}},
+                     sum.attempts[static_cast<std::size_t>(kind)][i]);
+      }
+    }
+    duration.add({{"upstream", name}}, sum.attempt_duration);
+    for (const auto& [limit, n] : sum.overflows) {
+      overflow.add({{"upstream", name}, {"limit", limit}}, n);
+    }
+  }
+  std::map<std::string_view, double> listeners;
+  for (const auto& listener : live.listeners) {
+    for (const auto& each : listener.overflows) {
+      listeners[each.label] += static_cast<double>(each.count);
+    }
+  }
+  for (const auto& [limit, n] : listeners) {
+    if (n > 0) overflow.add({{"upstream", ""}, {"limit", limit}}, n);
+  }
+  for (Family* each : {&attempts, &duration, &overflow}) out.push_back(each->take());
+}
+
+void add_breaker_families(Families& out, const exchange::LiveState& live) {
+  auto state = gauge("circuit_breaker_state", "0 closed, 1 half-open, 2 open");
+  auto transitions = counter("circuit_breaker_transitions_total", "Changes of state");
+  auto rejected = counter("circuit_breaker_rejected_total", "Refused while it was open");
+  const auto add = [&](std::string_view scope, const std::string& name,
+                       const exchange::BreakerLive& breaker) {
+    if (!breaker.present) return;
+    const Labels labels = {{"scope", scope}, {"name", name}};
+    state.add(labels, static_cast<double>(breaker.state));
+    rejected.add(labels, static_cast<double>(breaker.rejected));
+    static constexpr std::string_view kTo[] = {"closed", "half-open", "open"};
+    for (std::size_t i = 0; i < 3; ++i) {
+      transitions.add({labels[0], labels[1], {"to", kTo[i]}},
+                      static_cast<double>(breaker.transitions_to[i]));
+    }
+  };
+  for (const auto& route : live.routes) add("route", route.name, route.breaker);
+  for (const auto& upstream : live.upstreams) add("upstream", upstream.name, upstream.breaker);
+  for (Family* each : {&state, &transitions, &rejected}) out.push_back(each->take());
+}
+
+void add_endpoint_families(Families& out, const exchange::LiveState& live) {
+  auto ejections = counter("outlier_ejections_total", "Endpoints ejected, by detector");
+  auto denied = counter("outlier_ejections_denied_total", "Ejections not made, by cause");
+  auto endpoints = gauge("upstream_endpoints", "Endpoints by state");
+  for (const auto& upstream : live.upstreams) {
+    const std::pair<std::string_view, std::string_view> name{"upstream", upstream.name};
+    const std::string_view mode = upstream.ejection_observe ? "observe" : "enforce";
+    for (const auto& each : upstream.ejections) {
+      ejections.add({name, {"detector", each.label}, {"mode", mode}},
+                    static_cast<double>(each.count));
+    }
+    for (const auto& each : upstream.ejections_denied) {
+      if (each.count > 0) {
+        denied.add({name, {"cause", each.label}}, static_cast<double>(each.count));
+      }
+    }
+    for (const std::string_view state : {"healthy", "unhealthy", "ejected", "probation"}) {
+      double count = 0;
+      for (const auto& endpoint : upstream.endpoints) count += endpoint.state == state ? 1 : 0;
+      endpoints.add({name, {"state", state}}, count);
+    }
+  }
+  for (Family* each : {&ejections, &denied, &endpoints}) out.push_back(each->take());
+}
+
+void add_upstream_families(Families& out, const exchange::LiveState& live) {
+  auto budget = gauge("retry_budget_remaining", "Retries that could be made now");
+  auto connections = gauge("upstream_connections", "Connections by state");
+  auto connects = counter("upstream_connects_total", "Connects by result");
+  auto in_flight = gauge("upstream_requests_in_flight", "Tries under way");
+  auto pending = gauge("upstream_requests_pending", "Tries that wait for a place");
+  auto waited = histogram("upstream_pending_duration_seconds", "Waits that ended with a place");
+  auto limit = gauge("upstream_limit", "Limits in force");
+  auto bytes = counter("upstream_bytes_total", "Bytes from (in) and to (out) the upstream");
+  auto failures = counter("discovery_failures_total", "Resolutions that failed");
+  auto success = gauge("discovery_last_success_timestamp_seconds", "When a resolution succeeded");
+  for (const auto& upstream : live.upstreams) {
+    const std::pair<std::string_view, std::string_view> name{"upstream", upstream.name};
+    budget.add({name}, upstream.retry_budget_remaining);
+    connections.add({name, {"state", "active"}}, upstream.connections_active);
+    connections.add({name, {"state", "idle"}}, upstream.connections_idle);
+    connections.add({name, {"state", "connecting"}}, upstream.connections_connecting);
+    for (const auto& each : upstream.connects) {
+      connects.add({name, {"result", each.label}}, static_cast<double>(each.count));
+    }
+    in_flight.add({name}, upstream.requests_in_flight);
+    pending.add({name}, upstream.requests_pending);
+    waited.add({name}, upstream.pending_duration);
+    for (const auto& each : upstream.limits) {
+      limit.add({name, {"limit", each.label}}, static_cast<double>(each.count));
+    }
+    bytes.add({name, {"direction", "in"}}, static_cast<double>(upstream.bytes_in));
+    bytes.add({name, {"direction", "out"}}, static_cast<double>(upstream.bytes_out));
+    if (!upstream.resolves_names) continue;
+    failures.add({name}, static_cast<double>(upstream.discovery_failures));
+    success.add({name}, upstream.discovery_last_success);
+  }
+  for (Family* each : {&budget, &connections, &connects, &in_flight, &pending, &waited, &limit,
+                       &bytes, &failures, &success}) {
+    out.push_back(each->take());
+  }
+}
+
+void add_daemon_families(Families& out, const exchange::LiveState& live) {
+  auto connections = gauge("downstream_connections", "Callers' connections");
+  auto bytes = counter("downstream_bytes_total", "Bytes from (in) and to (out) callers");
+  for (const auto& listener : live.listeners) {
+    const std::pair<std::string_view, std::string_view> name{"listener", listener.name};
+    connections.add({name}, listener.connections);
+    bytes.add({name, {"direction", "in"}}, static_cast<double>(listener.bytes_in));
+    bytes.add({name, {"direction", "out"}}, static_cast<double>(listener.bytes_out));
+  }
+  auto reloads = counter("config_reloads_total", "Reloads by result");
+  reloads.add({{"result", "success"}}, static_cast<double>(live.reloads_succeeded));
+  reloads.add({{"result", "failure"}}, static_cast<double>(live.reloads_failed));
+  auto last = gauge("config_last_reload_successful", "1 where the last reload was taken");
+  last.add({}, live.last_reload_successful ? 1 : 0);
+  auto when = gauge("config_last_reload_success_timestamp_seconds", "When a reload was taken last");
+  when.add({}, live.last_reload_success_timestamp);
+  auto lag = gauge("event_loop_lag_seconds", "How late a task of the event loop came last");
+  lag.add({}, live.event_loop_lag_seconds);
+  auto draining = gauge("draining", "1 while shutting down");
+  draining.add({}, live.draining ? 1 : 0);
+  auto build = gauge("build_info", "1, with the version as a label");
+  build.add({{"version", OUTRIGGER_VERSION}}, 1);
+  for (Family* each :
+       {&connections, &bytes, &reloads, &last, &when, &lag, &draining, &build}) {
+    out.push_back(each->take());
+  }
+}
+
+}  // namespace
+
+std::vector<MetricFamily> Collector::Collect() const {
+  const exchange::LiveState live = live_();
+  const Sums sums = sum_up(meters_);
+  Families families;
+  add_request_families(families, sums);
+  add_attempt_families(families, sums, live);
+  add_retry_families(families, sums, live);
+  add_breaker_families(families, live);
+  add_endpoint_families(families, live);
+  add_upstream_families(families, live);
+  add_daemon_families(families, live);
+  add_process_families(families);
+  // A family without a sample says nothing.
+  std::erase_if(families, [](const MetricFamily& family) { return family.metric.empty(); });
+  return families;
+}
+
+std::string metrics_page(const Collector& collector) {
+  return prometheus::TextSerializer{}.Serialize(collector.Collect());
+}
+
+}  // namespace outrigger::metrics
