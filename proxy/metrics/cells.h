@@ -71,8 +71,8 @@ struct RouteCells {
   Cell aborted_upstream;
   Cell aborted_downstream;
   CellsBy<exchange::FailureKind> local_replies;
-  CellsBy<policy::RetryReason> retries;
-  CellsBy<policy::Denial> denied;
+  std::array<Cell, policy::kRetryReasons> retries;
+  std::array<Cell, policy::kDenials> denied;
   CellsBy<exchange::TimeoutKind> timeouts;
 };
 

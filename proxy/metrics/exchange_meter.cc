@@ -8,8 +8,8 @@ namespace {
 using exchange::ExchangeRecord;
 using exchange::kNoIndex;
 
-template <class Enum>
-Cell& cell(CellsBy<Enum>& cells, Enum of) {
+template <class Cells, class Enum>
+Cell& cell(Cells& cells, Enum of) {
   return cells[static_cast<std::size_t>(of)];
 }
 

@@ -40,7 +40,7 @@ class BucketRing {
     const std::int64_t turn = std::max(turn_of(now), newest_);
     for (std::int64_t age = 0; age < kBuckets; ++age) {
       const std::int64_t one = turn - age;
-      visit(one > newest_ || one <= newest_ - kBuckets ? Count{} : bucket(one));
+      visit(one > newest_ ? Count{} : bucket(one));
     }
   }
 

@@ -24,7 +24,7 @@ import unittest
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 
-from harness import LONG, process  # noqa: E402  (needs the path above)
+from harness import BINARY, LONG, process  # noqa: E402  (needs the path above)
 
 TEST_LIMIT = 300   # seconds until a hanging test is shown with its stacks and ended
 LONG_LIMIT = 1800  # where OUTRIGGER_E2E_LONG is set
@@ -156,6 +156,8 @@ def main():
         return run_child(options.names, options.child)
 
     began = time.monotonic()
+    if not os.access(BINARY, os.X_OK) and options.names != ["test_harness"]:
+        sys.exit(f"there is no {BINARY}: build it, or set OUTRIGGER_BIN")
     classes = load(options.names, options.k)
     printing = threading.Lock()
     total = {"passed": 0, "failed": 0, "skipped": 0}

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import threading
 
 from harness import (Case, Client, Incomplete, Metrics, Silent, Wrk, answers, by_target, closes,
@@ -43,8 +44,8 @@ class OriginTest(Case):
         self.assertEqual([103], [each.status for each in response.interim])
 
     def test_resets_and_closes_are_told_apart(self):
-        origin = self.origin(by_target(reset=resets, close=closes,
-                                       half=sends(b"HTTP/1.1 200 K\r\nContent-Length: 5\r\n\r\nab")))
+        half = sends(b"HTTP/1.1 200 K\r\nContent-Length: 5\r\n\r\nab")
+        origin = self.origin(by_target(reset=resets, close=closes, half=half))
         for target, was_reset in (("/reset", True), ("/close", False), ("/half", False)):
             with self.assertRaises(Incomplete) as caught:
                 self.client(origin.address).get(target)
@@ -106,7 +107,6 @@ class PartsTest(Case):
     def test_connecting_to_the_silent_address_never_ends(self):
         silent = Silent()
         self.addCleanup(silent.stop)
-        import socket
         with self.assertRaises(TimeoutError):
             socket.create_connection(("127.0.0.1", silent.port), 0.5)
 
@@ -123,7 +123,8 @@ class PartsTest(Case):
             Metrics("no sample")
 
     def test_requests_get_what_they_lack(self):
-        self.assertEqual(b"POST /x HTTP/1.1\r\nHost: test.local\r\nA: b\r\nContent-Length: 2\r\n\r\nhi",
+        self.assertEqual(b"POST /x HTTP/1.1\r\nHost: test.local\r\nA: b\r\n"
+                         b"Content-Length: 2\r\n\r\nhi",
                          request_bytes("POST", "/x", {"A": "b"}, b"hi"))
 
     def test_children_are_ended_with_their_group(self):
@@ -177,8 +178,9 @@ class RealProgramsTest(Case):
         self.assertFalse(result.clean)
 
     def test_wrk_counts_socket_errors(self):
-        text = "  10 requests in 1.00s, 1KB read\n  Socket errors: connect 1, read 2, write 3, timeout 4\n"
-        result = Wrk.parse(text + "Requests/sec:  10.5\n")
+        result = Wrk.parse("  10 requests in 1.00s, 1KB read\n"
+                           "  Socket errors: connect 1, read 2, write 3, timeout 4\n"
+                           "Requests/sec:  10.5\n")
         self.assertEqual({"connect": 1, "read": 2, "write": 3, "timeout": 4}, result.socket_errors)
         self.assertEqual((10, 10.5, False),
                          (result.requests, result.requests_per_second, result.clean))

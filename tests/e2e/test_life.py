@@ -1,4 +1,4 @@
-"""The program's life: commands, configuration errors, signals, reloads, the admin interface, drain."""
+"""The program's life: commands, configuration errors, signals, reloads, admin pages, drain."""
 
 import glob
 import json
@@ -93,7 +93,8 @@ upstreams:
 """
 
     def report(self, text, env=None):
-        """The lines of the report about this text, as (line, column, path, message)."""
+        """The lines of the report about this text, as (line, column, path, message); what is said
+        of the file as a whole has no place."""
         path = os.path.join(self.directory, "x.yaml")
         with open(path, "wb") as file:
             file.write(text if isinstance(text, bytes) else text.encode())
@@ -103,9 +104,9 @@ upstreams:
         self.assertEqual(2, status, err)
         lines = []
         for line in err.splitlines():
-            match = re.match(re.escape(path) + r":(\d+):(\d+): (?:([^ :]*): )?(.*)$", line)
+            match = re.match(re.escape(path) + r":(?:(\d+):(\d+):)? (?:([^ :]*): )?(.*)$", line)
             if match:
-                lines.append((int(match[1]), int(match[2]), match[3] or "", match[4]))
+                lines.append((int(match[1] or 0), int(match[2] or 0), match[3] or "", match[4]))
         self.assertTrue(lines, f"no line of the report can be read: {err!r}")
         return lines
 
@@ -138,7 +139,7 @@ upstreams:
         self.assertIn("unknown key (did you mean 'max_retries'?)", report[1][3])
 
     def test_what_is_wrong_is_refused_at_its_place(self):
-        """what → (from, to: in the good file; line of the error, part of its path, part of it)."""
+        """what → (from, to: in the good file; line, part of the path, part of the text)."""
         name, route = "  - name: main\n", "        upstream: u\n"
         endpoints = '    endpoints: ["127.0.0.1:80"]\n'
         table = {
@@ -148,13 +149,15 @@ upstreams:
             "a tag": (route, "        upstream: !!str u\n", 6, "", ""),
             "two documents": (name, name, 10, "", ""),
             "no unit": (route, route + "        timeouts: {idle: 5}\n", 7, "timeouts.idle", "unit"),
-            "a wrong unit": (route, route + "        timeouts: {idle: 5sec}\n", 7, "timeouts.idle", ""),
+            "a wrong unit": (route, route + "        timeouts: {idle: 5sec}\n", 7,
+                             "timeouts.idle", ""),
             "out of range": (route, route + "        retry: {max_retries: 11}\n", 7,
                              "retry.max_retries", "10"),
             "a percentage beyond 100": (endpoints, endpoints + "    retry_budget: {percent: 101}\n",
                                         10, "retry_budget.percent", "100"),
             "a list for a word": (route, "        upstream: [u]\n", 6, "upstream", ""),
-            "a map for a list": (endpoints, '    endpoints: {a: "127.0.0.1:80"}\n', 9, "endpoints", ""),
+            "a map for a list": (endpoints, '    endpoints: {a: "127.0.0.1:80"}\n', 9,
+                                 "endpoints", ""),
             "an empty list of endpoints": (endpoints, "    endpoints: []\n", 9, "endpoints", ""),
             "an unknown word": (route, route + "        retry: {retry_on: [resset]}\n", 7,
                                 "retry_on[0]", "reset"),
@@ -162,10 +165,11 @@ upstreams:
                                   "match", ""),
             "two actions": (route, route + "        respond: {status: 200}\n", 7, "", ""),
             "no action": (route, "        match: {path: /a}\n", 5, "", ""),
-            "a bad regex": (route, route + '        match: {path_regex: "("}\n', 7, "path_regex", ""),
+            "a bad regex": (route, route + '        match: {path_regex: "("}\n', 7,
+                            "path_regex", ""),
             "a bad address": ("127.0.0.1:0", "127.0.0.1", 3, "address", "port"),
             "a bad name": (name, "  - name: my main\n", 2, "name", ""),
-            "an address others can reach": ("127.0.0.1:0", "0.0.0.0:0", 3, "direction", "inbound"),
+            "an address others can reach": ("127.0.0.1:0", "0.0.0.0:0", 2, "direction", "inbound"),
             "on, which is true": (route, route + "        retry: {on: [reset]}\n", 7, "", "on"),
             "unset environment": ("address: 127.0.0.1:0", "address: ${NO_SUCH_NAME}", 3, "address",
                                   "NO_SUCH_NAME"),
@@ -177,7 +181,8 @@ upstreams:
                                "not supported by this version"),
             "tls": (endpoints, endpoints + "    tls: {}\n", 10, "tls",
                     "not supported by this version"),
-            "an open admin address": ("listeners:\n", "admin: {address: 0.0.0.0:9901}\nlisteners:\n",
+            "an open admin address": ("listeners:\n",
+                                      "admin: {address: 0.0.0.0:9901}\nlisteners:\n",
                                       1, "admin", "token_file"),
             "another version": ("listeners:\n", "version: 2\nlisteners:\n", 1, "version", "1"),
         }
@@ -213,12 +218,13 @@ upstreams:
 
     def test_the_environment_is_substituted_before_typing(self):
         route = "        upstream: u\n"
-        more = "        timeouts: {request: '${T:-15s}'}\n        limits: {max_requests: ${N}}\n"
+        more = "        timeouts: {request: '${T:-15s}'}\n        limits:\n" \
+               "          max_requests: ${N}\n"
         text = self.GOOD.replace(route, route + more)
         self.assertEqual([], self.report(text, env={"N": "5"}))
         self.assertEqual([], self.report(text, env={"N": "off", "T": "1m"}))
         report = self.report(text, env={"N": "many", "T": "15"})
-        self.assertEqual([7, 8], [line for line, *_ in report])
+        self.assertEqual([7, 9], [line for line, *_ in report])
 
     def test_hostile_files_are_bounded(self):
         cases = {"deep": "[" * 100_000, "deep maps": "".join(" " * i + "a:\n" for i in range(1000)),
@@ -473,7 +479,8 @@ def refuses(address):
 class ReloadTest(Case):
     @staticmethod
     def saying(text, **more):
-        return {"listeners": [{"name": "main", "routes": [{"respond": {"status": 200, "body": text}}]}],
+        respond = {"status": 200, "body": text}
+        return {"listeners": [{"name": "main", "routes": [{"respond": respond}]}],
                 "shutdown": {"delay": "0s", "outbound": "immediate"}, **more}
 
     def reload(self, daemon, config):
@@ -744,10 +751,11 @@ class MetricsTest(Case):
         daemon = self.proxy(self.origin(), route={"circuit_breaker": {}},
                             upstream={"circuit_breaker": {}})
         page = daemon.metrics()
+        of_route = {"listener": "main", "route": "r", "upstream": "u"}
         for name, labels in (
-                ("requests_total", {"listener": "main", "route": "r", "upstream": "u", "code": "200"}),
+                ("requests_total", {**of_route, "code": "200"}),
                 ("requests_in_flight", {"listener": "main", "route": "r"}),
-                ("request_duration_seconds_count", {"listener": "main", "route": "r", "upstream": "u"}),
+                ("request_duration_seconds_count", of_route),
                 ("proxy_overhead_seconds_count", {"route": "r"}),
                 ("upstream_attempt_duration_seconds_count", {"upstream": "u"}),
                 ("circuit_breaker_state", {"scope": "route", "name": "r"}),
@@ -833,15 +841,19 @@ class DemoTest(Case):
             for address in set(re.findall(r"http://([\w.]+:\d+)", said())):
                 try:
                     client = Client(address)
-                    response = client.request("GET", "/metrics", {"Connection": "close"}, host=address)
+                    response = client.request("GET", "/metrics", {"Connection": "close"},
+                                              host=address)
                 except (OSError, Incomplete, ValueError):
                     continue
                 if response.status == 200 and b"outrigger_" in response.body:
                     return Metrics(response.text)
             return None
         self.eventually(metrics, "the demo's metrics, at an address that it printed")
-        page = self.eventually(lambda: (lambda page: page if page and page.value("retries_total") > 5
-                                        else None)(metrics()), "retries in the demo")
+
+        def after_retries():
+            page = metrics()
+            return page if page and page.value("retries_total") > 5 else None
+        page = self.eventually(after_retries, "retries in the demo")
         all_requests = page.value("requests_total")
         self.assertGreaterEqual(page.value("requests_total", code="200"), 0.95 * all_requests)
         self.assertRegex(said(), r"\S+\.ya?ml")

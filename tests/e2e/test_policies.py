@@ -324,11 +324,13 @@ class RetryTest(Case):
 
     def test_the_idempotency_key_header_is_the_routes(self):
         for key, status in (("X-Key", 200), ("Idempotency-Key", 502)):
-            daemon = self.through(resets, answers(), route=self.retry(idempotency_key_header="X-Key"))
-            self.assertEqual(status, self.request(daemon, "POST", fields={key: "1"}, body=b"").status)
-        daemon = self.through(resets, answers(), route=self.retry(idempotency_key_header="off"))
-        self.assertEqual(502, self.request(daemon, "POST", fields={"Idempotency-Key": "1"},
-                                           body=b"").status)
+            self.assertEqual(status, self.with_key(key, "X-Key"))
+        self.assertEqual(502, self.with_key("Idempotency-Key", "off"))
+
+    def with_key(self, sent, configured):
+        daemon = self.through(resets, answers(),
+                              route=self.retry(idempotency_key_header=configured))
+        return self.request(daemon, "POST", fields={sent: "1"}, body=b"").status
 
     def test_a_refused_connect_is_tried_again_for_any_method(self):
         good = self.origin()
@@ -839,12 +841,15 @@ class CircuitBreakerTest(Case):
         number = {"closed": 0, "half-open": 1, "open": 2}[state]
         daemon.wait_metric("circuit_breaker_state", number, scope=scope, name=name)
 
+    def when_healthy(self, call):
+        call.answer(200 if self.healthy else 503)
+
     def test_it_opens_refuses_probes_and_closes(self):
         for scope in ("route", "upstream"):
             with self.subTest(scope):
                 self.healthy = False
-                daemon = self.breaker(scope, lambda call: answers(200 if self.healthy else 503)(call),
-                                      consecutive_failures=3, open_for="1s", half_open_requests=2)
+                daemon = self.breaker(scope, self.when_healthy, consecutive_failures=3,
+                                      open_for="1s", half_open_requests=2)
                 for _ in range(3):
                     self.assert_upstream_answer(self.request(daemon), 503)
                 self.expect_state(daemon, scope, "open")
@@ -897,7 +902,7 @@ class CircuitBreakerTest(Case):
         self.expect_state(daemon, "upstream", "closed")
 
     def test_it_opens_by_rate(self):
-        daemon = self.breaker("upstream", lambda call: answers(503 if call.number % 2 else 200)(call),
+        daemon = self.breaker("upstream", lambda call: call.answer(503 if call.number % 2 else 200),
                               min_requests=20, failure_rate_percent=50, consecutive_failures="off",
                               open_for="1m")
         for number in range(19):
@@ -908,8 +913,9 @@ class CircuitBreakerTest(Case):
         self.assertEqual(20, len(self.seen.calls))
 
     def test_below_the_rate_it_stays_closed(self):
-        daemon = self.breaker("upstream", lambda call: answers(503 if call.number % 3 == 2 else 200)(call),
-                              min_requests=10, failure_rate_percent=50, consecutive_failures="off")
+        every_third = lambda call: call.answer(503 if call.number % 3 == 2 else 200)
+        daemon = self.breaker("upstream", every_third, min_requests=10, failure_rate_percent=50,
+                              consecutive_failures="off")
         for _ in range(60):
             self.request(daemon)
         self.assertEqual(60, len(self.seen.calls))
@@ -1161,8 +1167,8 @@ class OutlierDetectionTest(Case):
 
     def test_501_505_and_429_never_count(self):
         for status in (501, 505, 429):
-            daemon = self.three(answers(status), {"consecutive_5xx": 2, "consecutive_gateway_errors": 2},
-                                route={"retry": "off"})
+            daemon = self.three(answers(status), {
+                "consecutive_5xx": 2, "consecutive_gateway_errors": 2}, route={"retry": "off"})
             self.drive(daemon, 30)
             self.assertEqual(10, len(self.origins[0].calls), status)
 
@@ -1353,7 +1359,8 @@ class RoutingTest(Case):
             "retry": {"max_retries": 2, "backoff": {"base": "1ms", "max": "1ms"}}}})
         config["listeners"][0]["routes"] = [
             {"name": "all", "upstream": "u"},
-            {"name": "one", "upstream": "u", "match": {"path": "/one"}, "retry": {"max_retries": 1}},
+            {"name": "one", "upstream": "u", "match": {"path": "/one"},
+             "retry": {"max_retries": 1}},
             {"name": "off", "upstream": "u", "match": {"path": "/off"}, "retry": "off"}]
         daemon = self.start(config)
         for target, tries in (("/all", 3), ("/one", 2), ("/off", 1)):

@@ -185,7 +185,8 @@ class AllFailTest(Case):
 class SlowUpstreamTest(Case):
     def test_a_504_at_the_timeout_cancels_the_try_and_harms_no_other_route(self):
         silent = self.origin(hangs)
-        slow = self.nginx("slow", server=f"location /slow {{ proxy_pass http://{silent.address}; }}")
+        slow = self.nginx("slow",
+                          server=f"location /slow {{ proxy_pass http://{silent.address}; }}")
         quick = self.nginx("quick")
         config = self.config(slow, route={"match": {"path_prefix": "/slow"},
                                           "timeouts": {"request": "500ms"}})
@@ -415,9 +416,9 @@ class LoadTest(Case):
         log = os.path.join(self.directory, "strace")
         with open(log + ".err", "wb") as err:
             strace = process.start(
-                ["strace", "-f", "-y", "-e", "signal=none", "-s", "0", "-e", "trace=read,readv,recvfrom,recvmsg,write,"
-                 "writev,sendto,sendmsg,epoll_ctl,connect,accept4,close", "-o", log, "-p",
-                 daemon.pid], stdout=err, stderr=err)
+                ["strace", "-f", "-y", "-e", "signal=none", "-s", "0", "-e",
+                 "trace=read,readv,recvfrom,recvmsg,write,writev,sendto,sendmsg,epoll_ctl,connect,"
+                 "accept4,close", "-o", log, "-p", daemon.pid], stdout=err, stderr=err)
         self.addCleanup(process.kill, strace)
 
         def attached():

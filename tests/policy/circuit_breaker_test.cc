@@ -558,6 +558,17 @@ TEST_CASE("a reload keeps state, window and the rest that has begun") {
   CHECK(about(fail_probe(breaker, t0 + rest), 2s));  // from now on the new ones
 }
 
+TEST_CASE("a reload lengthens the window of slow calls, too") {
+  auto settings = with_rate_only();
+  settings.slow_call = config::SlowCall{};
+  auto breaker = make(settings);
+  record(breaker, Verdict::Success, t0, 19, 2s);
+  settings.window = 60s;
+  breaker.configure(settings);
+  record(breaker, Verdict::Success, t0 + 30s, 1, 2s);
+  CHECK(breaker.state() == State::Open);
+}
+
 TEST_CASE("a reload may raise and lower half_open_requests while probes are out") {
   Opened opened;
   auto& breaker = opened.breaker;
@@ -565,12 +576,20 @@ TEST_CASE("a reload may raise and lower half_open_requests while probes are out"
   settings.half_open_requests = 5;
   const auto first = breaker.admit(opened.over);
   breaker.configure(settings);
-  for (int i = 0; i < 4; ++i) CHECK(breaker.admit(opened.over).probe);
+  CircuitPermit last;
+  for (int i = 0; i < 4; ++i) last = breaker.admit(opened.over);
+  CHECK(last.probe);
   CHECK_FALSE(breaker.admit(opened.over).granted);
   settings.half_open_requests = 1;
   breaker.configure(settings);
-  breaker.record(first, Verdict::Success, opened.over);
-  CHECK(breaker.state() == State::Closed);
+  SECTION("one success is enough now") {
+    breaker.record(first, Verdict::Success, opened.over);
+    CHECK(breaker.state() == State::Closed);
+  }
+  SECTION("those beyond the new number still count") {
+    breaker.record(last, Verdict::Failure, opened.over);
+    CHECK(breaker.state() == State::Open);
+  }
 }
 
 TEST_CASE("the probe of a breaker that a reload took away means nothing to its successor") {

@@ -233,6 +233,7 @@ TEST_CASE("a reload applies at once to what the window holds") {
   CHECK(budget.remaining(t0) == 0);
   budget.configure({.percent = 20, .min_per_second = 0, .window = 20s});
   CHECK(budget.remaining(t0) == Approx(10));
+  CHECK(budget.remaining(t0 + 12s) == Approx(1));  // one in a stretch without first tries
   budget.configure({.percent = 20, .min_per_second = 5, .window = 1s});
   CHECK(budget.remaining(t0 + 1s) <= 15);
   CHECK(budget.remaining(t0 + 3s) == Approx(5));

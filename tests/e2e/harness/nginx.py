@@ -16,7 +16,8 @@ pid {dir}/pid;
 error_log {dir}/error.log warn;
 events {{ worker_connections 4096; }}
 http {{
-  log_format seen escape=json '$msec\\t$status\\t$request_method\\t$uri\\t$http_x_outrigger_attempt\\t$http_x_request_id\\t$body_bytes_sent';
+  log_format seen escape=json '$msec\\t$status\\t$request_method\\t$uri\\t'
+                              '$http_x_outrigger_attempt\\t$http_x_request_id\\t$body_bytes_sent';
   access_log {dir}/access.log seen;
   client_body_temp_path {dir}/body;
   proxy_temp_path {dir}/proxy;

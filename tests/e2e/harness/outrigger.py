@@ -142,7 +142,8 @@ class Outrigger:
         try:
             fields = list(fields.items() if isinstance(fields, dict) else fields)
             fields.append(("Connection", "close"))
-            options.setdefault("host", self.admin_address)
+            at_socket = self.admin_address.startswith("unix:")
+            options.setdefault("host", "localhost" if at_socket else self.admin_address)
             return client.request(method, path, fields, body, **options)
         finally:
             client.close()

@@ -228,7 +228,11 @@ class Client(Wire):
         if receive_buffer:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         sock.settimeout(GUARD)
-        sock.connect(target)
+        try:
+            sock.connect(target)
+        except BaseException:
+            sock.close()
+            raise
         super().__init__(sock)
 
     def send_request(self, method, target, fields=(), body=None, **options):
