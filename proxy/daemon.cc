@@ -416,6 +416,7 @@ exchange::LiveState Daemon::live() const {
   }
   live.event_loop_lag_seconds = worker_ ? worker_->lag_seconds() : 0;
   live.draining = drain_ && drain_->draining();
+  live.endpoint_labels = config_->metrics.endpoint_labels;
   live.reloads_succeeded = reloads_succeeded_;
   live.reloads_failed = reloads_failed_;
   live.last_reload_successful = last_reload_successful_;

@@ -257,7 +257,10 @@ void Exchange::start_try() {
     case Start::Running:
       attempt_ = std::move(result.attempt);
       on_try_started(attempt_->endpoint());
-      if (attempt_->connected()) send_kept_body();
+      if (!attempt_->connected()) return;
+      // The first try's head waits for the body bytes that came with it: on_read_done() flushes.
+      if (made.kind != TryKind::First) return on_try_ready();
+      if (request_complete_) attempt_->send_end(trailers_);
   }
 }
 
@@ -281,17 +284,20 @@ void Exchange::on_try_refused(const Refusal& refusal) {
 }
 
 void Exchange::on_try_ready() {
-  send_kept_body();
-  if (!attempt_->flush()) return;  // on_try_writable resumes
-  if (body_paused_) {
-    body_paused_ = false;
-    caller_->resume_body();
-  }
-}
-
-void Exchange::send_kept_body() {
   attempt_->send_body(kept_body_);
   if (request_complete_) attempt_->send_end(trailers_);
+  const bool flowing = attempt_->flush();
+  if (kept_body_.size() > most_kept()) {
+    body_replayable_ = false;
+    kept_body_.clear();
+  }
+  if (!flowing || !body_paused_) return;  // else on_try_writable resumes
+  body_paused_ = false;
+  caller_->resume_body();
+}
+
+std::uint64_t Exchange::most_kept() const {
+  return route_->config->retry ? route_->config->retry->max_body_bytes : 0;
 }
 
 void Exchange::on_body(std::string_view bytes) {
@@ -306,12 +312,11 @@ void Exchange::on_body(std::string_view bytes) {
     if (attempt_) give_up_try(TryOutcome::Abandoned);
     return fail(FailureKind::BodyTooLarge);
   }
-  const std::uint64_t keep = route_->config->retry ? route_->config->retry->max_body_bytes : 0;
-  const bool fits = body_replayable_ && kept_body_.size() + bytes.size() <= keep;
+  const bool fits = body_replayable_ && kept_body_.size() + bytes.size() <= most_kept();
   const bool sendable = attempt_ && attempt_->connected();
   if (fits || !sendable) kept_body_.append(bytes);
   if (!sendable) {
-    if (kept_body_.size() > keep && !body_paused_) {
+    if (kept_body_.size() > most_kept() && !body_paused_) {
       body_paused_ = true;
       caller_->pause_body();
     }
@@ -351,10 +356,8 @@ void Exchange::end_try_record(const TryEnd& end) {
   TryRecord& current = current_try();
   if (current.ended || !current.reached_endpoint) return;
   current.ended = true;
-  current.outcome = end.outcome;
-  current.status = static_cast<std::uint16_t>(end.status);
+  current.end = end;
   current.took = now() - try_started_;
-  current.refused = end.refused_elsewhere || end.refused_for_good;
   if (end.outcome == TryOutcome::PerTryTimeout) ++record_.per_try_timeouts;
   if (end.outcome == TryOutcome::ConnectTimeout) ++record_.connect_timeouts;
 }

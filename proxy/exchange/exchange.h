@@ -60,7 +60,6 @@ class Exchange final : private AttemptEvents, private policy::RetryGate {
   void respond(const config::Respond& answer);
   bool admit();
   void start_try();
-  void send_kept_body();
   void apply(const policy::AttemptPlan::Action& action);
   void give_up_try(policy::TryOutcome outcome);
   void relay(const http::ResponseHead& head, const policy::TryEnd& end);
@@ -88,6 +87,7 @@ class Exchange final : private AttemptEvents, private policy::RetryGate {
   TimePoint now() { return scope_->scheduler->now(); }
   void arm(TimePoint at);
   bool over_body_limit(std::uint64_t bytes) const;
+  std::uint64_t most_kept() const;  // of a body, for another try
   TryRecord& begin_try_record();
   TryRecord& current_try() { return record_.tries[record_.try_count - 1]; }
   void end_try_record(const policy::TryEnd& end);

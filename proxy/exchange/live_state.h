@@ -26,6 +26,11 @@ struct BreakerLive {
   bool observe = false;
 };
 
+struct LabelledCount {
+  std::string label;
+  std::uint64_t count = 0;
+};
+
 struct EndpointLive {
   std::string address;     // the address in use, "10.0.0.1:8080"
   std::string configured;  // as written by the user (a host name perhaps)
@@ -35,14 +40,10 @@ struct EndpointLive {
   std::uint32_t connections = 0;  // active + idle + connecting
   std::uint64_t tries = 0;
   std::uint64_t failures = 0;     // that a detector would look at
+  std::vector<LabelledCount> outcomes;  // of tries, by the label of upstream_attempts_total
   Duration latency{};             // the balancer's average
   Duration ejected_for{};         // time left, 0 when not ejected
   std::uint32_t ejections = 0;    // consecutive ones: the multiplier
-};
-
-struct LabelledCount {
-  std::string label;
-  std::uint64_t count = 0;
 };
 
 inline constexpr std::size_t kBucketCount = 18;  // CONFIG.md's histogram bounds, +Inf last
@@ -107,6 +108,7 @@ struct LiveState {
   std::vector<UpstreamLive> upstreams;
   double event_loop_lag_seconds = 0;
   bool draining = false;
+  bool endpoint_labels = false;  // metrics.endpoint_labels
   std::uint64_t reloads_succeeded = 0;
   std::uint64_t reloads_failed = 0;
   bool last_reload_successful = true;

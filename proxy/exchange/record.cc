@@ -44,8 +44,11 @@ std::string_view label(TryKind kind) {
 }
 
 AttemptOutcome attempt_outcome(const TryRecord& attempt) {
-  if (!attempt.ended) return AttemptOutcome::Cancelled;
-  switch (attempt.outcome) {
+  return attempt.ended ? attempt_outcome(attempt.end) : AttemptOutcome::Cancelled;
+}
+
+AttemptOutcome attempt_outcome(const policy::TryEnd& end) {
+  switch (end.outcome) {
     case TryOutcome::Response: break;
     case TryOutcome::ConnectRefused:
     case TryOutcome::ConnectTimeout: return AttemptOutcome::ConnectFailure;
@@ -57,10 +60,10 @@ AttemptOutcome attempt_outcome(const TryRecord& attempt) {
     case TryOutcome::RequestTimeout: return AttemptOutcome::Timeout;
     case TryOutcome::Abandoned: return AttemptOutcome::Cancelled;
   }
-  if (attempt.refused) return AttemptOutcome::Refused;
-  if (attempt.status == 429) return AttemptOutcome::RateLimited;
-  if (attempt.status >= 500) return AttemptOutcome::FiveXx;
-  if (attempt.status >= 400) return AttemptOutcome::FourXx;
+  if (end.refused_elsewhere || end.refused_for_good) return AttemptOutcome::Refused;
+  if (end.status == 429) return AttemptOutcome::RateLimited;
+  if (end.status >= 500) return AttemptOutcome::FiveXx;
+  if (end.status >= 400) return AttemptOutcome::FourXx;
   return AttemptOutcome::Success;
 }
 

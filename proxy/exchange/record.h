@@ -25,9 +25,7 @@ struct TryRecord {
   TryKind kind = TryKind::First;
   bool reached_endpoint = false;  // false: refused or gone while waiting for its place
   bool ended = false;
-  bool refused = false;  // the response was marked x-outrigger-retry
-  policy::TryOutcome outcome = policy::TryOutcome::Abandoned;
-  std::uint16_t status = 0;
+  policy::TryEnd end;  // where it has ended
   std::uint32_t endpoint = kNoIndex;  // the upstream's slot
   Duration waited{};                  // in the pending queue
   Duration took{};                    // start → head or failure; 0 where not reached
@@ -45,6 +43,7 @@ std::string_view label(TryKind kind);
 // `outcome` label of upstream_attempts_total: success, 4xx, rate-limited, 5xx, refused, connect-failure,
 // reset, timeout, bad-response, cancelled.
 enum class AttemptOutcome : std::uint8_t { Success, FourXx, RateLimited, FiveXx, Refused, ConnectFailure, Reset, Timeout, BadResponse, Cancelled, kCount };
+AttemptOutcome attempt_outcome(const policy::TryEnd& end);
 AttemptOutcome attempt_outcome(const TryRecord& attempt);
 std::string_view label(AttemptOutcome outcome);
 

@@ -2,6 +2,7 @@
 
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
 #include <map>
 
 #include "proxy/metrics/families.h"
@@ -12,6 +13,8 @@ namespace {
 
 using prometheus::MetricFamily;
 using Families = std::vector<MetricFamily>;
+
+constexpr std::size_t kMaxEndpointsShown = 64;  // of one upstream
 
 // --- sums over the workers -------------------------------------------------------------------------
 
@@ -247,6 +250,27 @@ void add_endpoint_families(Families& out, const exchange::LiveState& live) {
   for (Family* each : {&ejections, &denied, &endpoints}) out.push_back(each->take());
 }
 
+// Only where the user asked for them: their number grows with the endpoints.
+void add_per_endpoint_families(Families& out, const exchange::LiveState& live) {
+  if (!live.endpoint_labels) return;
+  auto up = gauge("endpoint_up", "1 where the endpoint gets traffic");
+  auto attempts = counter("endpoint_attempts_total", "Tries at the endpoint, by outcome");
+  for (const auto& upstream : live.upstreams) {
+    const auto shown = std::min(upstream.endpoints.size(), kMaxEndpointsShown);
+    for (std::size_t i = 0; i < shown; ++i) {
+      const auto& endpoint = upstream.endpoints[i];
+      const Labels labels = {{"upstream", upstream.name}, {"endpoint", endpoint.address}};
+      up.add(labels, endpoint.state == "healthy" ? 1 : 0);
+      for (const auto& each : endpoint.outcomes) {
+        attempts.add({labels[0], labels[1], {"outcome", each.label}},
+                     static_cast<double>(each.count));
+      }
+    }
+  }
+  out.push_back(up.take());
+  out.push_back(attempts.take());
+}
+
 void add_upstream_families(Families& out, const exchange::LiveState& live) {
   auto budget = gauge("retry_budget_remaining", "Retries that could be made now");
   auto connections = gauge("upstream_connections", "Connections by state");
@@ -324,6 +348,7 @@ std::vector<MetricFamily> Collector::Collect() const {
   add_retry_families(families, sums, live);
   add_breaker_families(families, live);
   add_endpoint_families(families, live);
+  add_per_endpoint_families(families, live);
   add_upstream_families(families, live);
   add_daemon_families(families, live);
   add_process_families(families);

@@ -25,9 +25,9 @@ Start Attempt::start(const exchange::TryRequest& request, exchange::AttemptEvent
   elsewhere = request.elsewhere;
   tried = request.tried;
   deadline = request.deadline;
-  const bool first = request.kind == exchange::TryKind::First;
+  first_try = request.kind == exchange::TryKind::First;
   const bool may_queue = request.kind != exchange::TryKind::Hedge;
-  switch (cluster_.state().admit(*this, first, may_queue, scheduler->now())) {
+  switch (cluster_.state().admit(*this, may_queue, scheduler->now())) {
     case ClusterState::Admission::Refused: return Start::Refused;
     case ClusterState::Admission::Queued: state_ = State::Waiting; return Start::Queued;
     case ClusterState::Admission::Granted: break;

@@ -46,6 +46,10 @@ exchange::UpstreamLive ClusterState::live(TimePoint now) {
     endpoint.connections = slot.connections;
     endpoint.tries = slot.tries;
     endpoint.failures = slot.failures;
+    for (std::size_t o = 0; o < kOutcomes; ++o) {
+      endpoint.outcomes.push_back({std::string(label(static_cast<exchange::AttemptOutcome>(o))),
+                                   slot.outcomes[o]});
+    }
     endpoint.latency = choice_.latency(i, now);
     endpoint.state = "healthy";
     if (!ejection_) continue;

@@ -4,6 +4,7 @@
 
 #include "proxy/base/check.h"
 #include "proxy/base/log.h"
+#include "proxy/policy/failure_class.h"
 
 namespace outrigger::upstream {
 namespace {
@@ -164,13 +165,11 @@ EndpointPtr ClusterState::endpoint_at(std::uint32_t slot) const {
 
 // --- admission -------------------------------------------------------------------------------
 
-ClusterState::Admission ClusterState::admit(Waiter& waiter, bool first_try, bool may_queue,
-                                            TimePoint now) {
+ClusterState::Admission ClusterState::admit(Waiter& waiter, bool may_queue, TimePoint now) {
   const std::lock_guard lock(mutex_);
   waiter.done = false;
   waiter.ticket = {};
   waiter.refusal = {};
-  if (first_try) budget_.deposit(now);
   const auto refused = [&](Refusal refusal) {
     waiter.refusal = refusal;
     return Admission::Refused;
@@ -251,6 +250,7 @@ void ClusterState::take_slot_locked(Waiter& waiter, std::uint32_t index, bool pr
   ++slot.connections;
   ++slot.tries;
   choice_.on_start(index, now);
+  if (waiter.first_try) budget_.deposit(now);
   update_selectable_locked(index);
   Ticket& ticket = waiter.ticket;
   ticket.slot = index;
@@ -325,8 +325,8 @@ void ClusterState::settle(Ticket& ticket, const policy::TryEnd& end, Duration ti
       after = breaker_->state();
     }
     Slot& slot = slots_[ticket.slot];
-    if (ticket.sample && policy::is_local_origin_failure(end.outcome)) ++slot.failures;
-    if (ticket.sample && end.outcome == TryOutcome::Response && end.status >= 500) ++slot.failures;
+    ++slot.outcomes[static_cast<std::size_t>(exchange::attempt_outcome(end))];
+    if (policy::is_failure(policy::failure_class(end))) ++slot.failures;
     if (ejection_ && !slot.departing) {
       if (ticket.probation && !ticket.sample) ejection_->give_back_probation(ticket.slot);
       change = ejection_->record(ticket.slot, end, now, ticket.probation);

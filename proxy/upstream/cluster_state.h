@@ -68,6 +68,7 @@ struct Ticket {
 // lock when its turn comes; then its worker is told through `scheduler`.
 struct Waiter : policy::PendingNode, exchange::Task {
   exchange::Scheduler* scheduler = nullptr;
+  bool first_try = false;  // pays into the retry budget when it begins
   bool repeatable = false;
   bool elsewhere = false;
   std::span<const std::uint32_t> tried;
@@ -91,7 +92,7 @@ class ClusterState {
   enum class Admission : std::uint8_t { Granted, Queued, Refused };
   // Bulkhead, breaker, balancer. `waiter` carries the question, and the ticket or refusal when
   // answered at once.
-  Admission admit(Waiter& waiter, bool first_try, bool may_queue, TimePoint now);
+  Admission admit(Waiter& waiter, bool may_queue, TimePoint now);
   void leave_queue(Waiter& waiter, TimePoint now);  // idempotent; a place it was handed passes on
   // What the try came to: to breaker, ejection and balancer.
   void settle(Ticket& ticket, const policy::TryEnd& end, Duration time_to_head, TimePoint now);
@@ -122,6 +123,7 @@ class ClusterState {
   bool usable(TimePoint now);  // has an endpoint that would be chosen
 
  private:
+  static constexpr auto kOutcomes = static_cast<std::size_t>(exchange::AttemptOutcome::kCount);
   struct Slot {
     EndpointPtr endpoint;               // null: free
     bool departing = false;             // removed, while tries are still on it
@@ -129,6 +131,7 @@ class ClusterState {
     std::uint32_t connections = 0;      // busy ones
     std::uint64_t tries = 0;
     std::uint64_t failures = 0;
+    std::array<std::uint64_t, kOutcomes> outcomes{};
   };
   enum class Pick : std::uint8_t { Found, None, AllAtLimit };
 

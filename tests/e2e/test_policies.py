@@ -614,6 +614,7 @@ class LimitsTest(Case):
         clients = self.callers(daemon, 500)
         daemon.wait_metric("upstream_requests_pending", 450, upstream="u")
         daemon.wait_metric("upstream_requests_in_flight", 50, upstream="u")
+        origin.wait_calls(50)
         gate.set()
         self.assertEqual([200] * 500, [client.read_response().status for client in clients])
         self.assertEqual((50, 500), (origin.max_busy, len(origin.calls)))
@@ -629,9 +630,11 @@ class LimitsTest(Case):
             "max_requests": 5, "max_pending": 10, "pending_timeout": "1m"}})
         clients = self.callers(daemon, 15)
         daemon.wait_metric("upstream_requests_pending", 10)
+        origin.wait_calls(5)
         for _ in range(3):
             self.assert_local(self.request(daemon), 503, "overflow", "connection_limit_reached")
         daemon.wait_metric("overflow_total", 3, upstream="u")
+        origin.wait_calls(5)
         gate.set()
         self.assertEqual([200] * 15, [client.read_response().status for client in clients])
         self.assertEqual(5, origin.max_busy)
@@ -681,6 +684,7 @@ class LimitsTest(Case):
             "max_requests": 1, "pending_timeout": "1m"}})
         clients = self.callers(daemon, 3)
         daemon.wait_metric("upstream_requests_pending", 2)
+        origin.wait_calls(1)
         # Which of the three is served first is open: only one that waits may leave.
         served = origin.calls[0].target
         leaving = next(i for i in range(3) if f"/{i}" != served)
