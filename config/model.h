@@ -227,8 +227,8 @@ struct Listener {
   Direction direction = Direction::Outbound;
   ListenerLimits limits;
   ListenerTimeouts timeouts;
-  Forwarded forwarded = Forwarded::Pass;    // default by direction
-  PathDots path_dots = PathDots::Allow;     // default by direction
+  Forwarded forwarded = Forwarded::Pass;  // default by direction
+  PathDots path_dots = PathDots::Allow;   // default by direction
   bool via = false;
   std::vector<std::string> upgrades = {"websocket"};
   std::vector<Route> routes;
@@ -255,7 +255,8 @@ struct RetryBudget {
   Duration window = 10s;
 };
 
-// The values of a block that is absent; one that is present starts from present_outlier_detection().
+// The values of a block that is absent; one that is present starts from
+// present_outlier_detection().
 struct OutlierDetection {
   std::optional<std::uint32_t> consecutive_local_origin_failures = 5;
   std::optional<std::uint32_t> consecutive_gateway_errors;

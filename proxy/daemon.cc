@@ -50,8 +50,7 @@ metrics::Catalogue catalogue_of(const config::Config& config) {
 
 }  // namespace
 
-Daemon::Daemon()
-    : seed_(random_seed()), tick_timer_(loop_, *this), drain_timer_(loop_, *this) {}
+Daemon::Daemon() : seed_(random_seed()), tick_timer_(loop_, *this), drain_timer_(loop_, *this) {}
 
 Daemon::~Daemon() {
   // The worker first: its clusters and listeners refer to what stands here.
@@ -104,8 +103,8 @@ Daemon::Prepared Daemon::prepare(config::Config loaded) const {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
     const auto descriptors = std::max<std::uint64_t>(limit.rlim_cur, kDescriptorsNotForCallers + 2);
-    const auto bearable =
-        static_cast<std::uint32_t>(std::min<std::uint64_t>((descriptors - kDescriptorsNotForCallers) / 2, UINT32_MAX));
+    const auto bearable = static_cast<std::uint32_t>(
+        std::min<std::uint64_t>((descriptors - kDescriptorsNotForCallers) / 2, UINT32_MAX));
     if (bearable < loaded.overload.max_connections) {
       log::info("overload.max_connections is {} for want of file descriptors", bearable);
       loaded.overload.max_connections = bearable;
@@ -179,26 +178,26 @@ void Daemon::start_discovery(const config::Config& before) {
   std::map<std::string, std::unique_ptr<upstream::Discovery>> discoveries;
   for (const config::Upstream& upstream : config_->upstreams) {
     const auto same = std::ranges::find_if(before.upstreams, [&](const config::Upstream& old) {
-      return old.name == upstream.name &&
-             std::ranges::equal(old.endpoints, upstream.endpoints, [](const auto& a, const auto& b) {
-               return a.address == b.address && a.weight == b.weight;
-             });
+      return old.name == upstream.name && std::ranges::equal(old.endpoints, upstream.endpoints,
+                                                             [](const auto& a, const auto& b) {
+                                                               return a.address == b.address &&
+                                                                      a.weight == b.weight;
+                                                             });
     });
     auto& running = discoveries_[upstream.name];
-    discoveries[upstream.name] =
-        same != before.upstreams.end() && running
-            ? std::move(running)
-            : std::make_unique<upstream::Discovery>(loop_, upstreams_[upstream.name], upstream,
-                                                    ++seed_);
+    discoveries[upstream.name] = same != before.upstreams.end() && running
+                                     ? std::move(running)
+                                     : std::make_unique<upstream::Discovery>(
+                                           loop_, upstreams_[upstream.name], upstream, ++seed_);
   }
   discoveries_ = std::move(discoveries);
 }
 
 std::optional<std::string> Daemon::start_admin() {
   admin::Control& control = *this;
-  const auto serve = [this, &control](const std::string& text, admin::Rules rules,
-                            admin::Server::Serves serves, std::unique_ptr<admin::Server>& server)
-      -> std::optional<std::string> {
+  const auto serve = [this, &control](
+                         const std::string& text, admin::Rules rules, admin::Server::Serves serves,
+                         std::unique_ptr<admin::Server>& server) -> std::optional<std::string> {
     const auto address = net::Address::parse(text);
     if (!address) return "admin " + text + ": " + address.error();
     auto socket = net::BoundSocket::bind(address.value());
@@ -226,7 +225,8 @@ std::optional<std::string> Daemon::start_admin() {
                admin::Server::Serves::MetricsOnly, metrics_server_);
 }
 
-// --- signals and time -----------------------------------------------------------------------------
+// --- signals and time
+// -----------------------------------------------------------------------------
 
 void Daemon::watch_signals() {
   const auto watch = [this](int signum, std::function<void()> then) {
@@ -239,7 +239,8 @@ void Daemon::watch_signals() {
     reload(report);
   });
   watch(SIGUSR1, [] { log::info("SIGUSR1: there is no log file to reopen"); });
-  watch(SIGUSR2, [] { log::warn("SIGUSR2: handing over sockets is not supported by this version"); });
+  watch(SIGUSR2,
+        [] { log::warn("SIGUSR2: handing over sockets is not supported by this version"); });
 }
 
 int Daemon::run() {
@@ -276,7 +277,8 @@ void Daemon::tick() {
   tick_timer_.arm(now + kTick);
 }
 
-// --- shutdown --------------------------------------------------------------------------------------
+// --- shutdown
+// --------------------------------------------------------------------------------------
 
 void Daemon::drain() {
   if (drain_ && drain_->draining()) return;
@@ -302,8 +304,10 @@ bool Daemon::cancel_drain() {
 void Daemon::quit() {
   exit_status_ = 0;
   // After the answer has gone out.
-  drain_.emplace(config::Shutdown{.delay = {}, .drain_timeout = {},
-                                  .outbound = config::OutboundDrain::Immediate}, false);
+  drain_.emplace(
+      config::Shutdown{
+          .delay = {}, .drain_timeout = {}, .outbound = config::OutboundDrain::Immediate},
+      false);
   drain_->begin(loop_.now());
   drain_timer_.arm(loop_.now() + kDrainTick);
 }
@@ -339,7 +343,8 @@ void Daemon::advance_drain() {
   drain_timer_.arm(loop_.now() + kDrainTick);
 }
 
-// --- admin::Control --------------------------------------------------------------------------------
+// --- admin::Control
+// --------------------------------------------------------------------------------
 
 bool Daemon::alive_and_ready() {
   if (drain_ && drain_->draining()) return false;
@@ -351,9 +356,15 @@ bool Daemon::alive_and_ready() {
   });
 }
 
-std::string Daemon::config_json() { return config::to_json(*config_); }
-std::string Daemon::routes_json() { return admin::routes_json(*config_, live()); }
-std::string Daemon::upstreams_json() { return admin::upstreams_json(live()); }
+std::string Daemon::config_json() {
+  return config::to_json(*config_);
+}
+std::string Daemon::routes_json() {
+  return admin::routes_json(*config_, live());
+}
+std::string Daemon::upstreams_json() {
+  return admin::upstreams_json(live());
+}
 
 bool Daemon::reload(std::string& report) {
   const auto refuse = [this, &report](std::string why) {
@@ -408,8 +419,8 @@ exchange::LiveState Daemon::live() const {
   }
   for (const auto& upstream : config_->upstreams) {
     live.upstreams.push_back(upstreams_.at(upstream.name)->live(now));
-    live.upstreams.back().resolves_names = std::ranges::any_of(
-        upstream.endpoints, [](const config::Endpoint& endpoint) {
+    live.upstreams.back().resolves_names =
+        std::ranges::any_of(upstream.endpoints, [](const config::Endpoint& endpoint) {
           const auto address = net::Address::parse(endpoint.address);
           return address && address.value().kind() == net::Address::Kind::Host;
         });

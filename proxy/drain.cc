@@ -28,9 +28,12 @@ Drain::Phase Drain::step(const Facts& facts, TimePoint now) {
 
 bool Drain::outbound_may_close(const Facts& facts, TimePoint now) {
   switch (settings_.outbound) {
-    case config::OutboundDrain::Immediate: return true;
-    case config::OutboundDrain::UntilTimeout: return now >= give_up_at_;
-    case config::OutboundDrain::UntilIdle: break;
+    case config::OutboundDrain::Immediate:
+      return true;
+    case config::OutboundDrain::UntilTimeout:
+      return now >= give_up_at_;
+    case config::OutboundDrain::UntilIdle:
+      break;
   }
   if (facts.inbound_busy > 0) return false;
   if (!has_inbound_ && facts.outbound_busy == 0) return true;

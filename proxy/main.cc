@@ -1,4 +1,6 @@
 // The program: dispatches to the commands, and nothing else.
 #include "proxy/commands/commands.h"
 
-int main(int argc, char** argv) { return outrigger::commands::dispatch(argc, argv); }
+int main(int argc, char** argv) {
+  return outrigger::commands::dispatch(argc, argv);
+}

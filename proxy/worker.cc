@@ -12,7 +12,9 @@ std::string listener_key(const config::Listener& listener) {
 Worker::Worker(std::uint64_t seed, downstream::ConnectionTotal& connections)
     : random_(seed), connections_(connections), factory_(loop_) {}
 
-Worker::~Worker() { stop(); }
+Worker::~Worker() {
+  stop();
+}
 
 void Worker::start() {
   thread_ = std::thread([this] { loop_.run(); });
@@ -62,7 +64,8 @@ void Worker::bind_listeners(Assignment& assignment, WorkerScope& scope) {
   for (std::size_t i = 0; i < configured.size(); ++i) {
     const std::string key = listener_key(configured[i]);
     const auto same = std::ranges::find(listeners_, key, &Bound::key);
-    const auto made = std::ranges::find(assignment.new_listeners, i, &Assignment::NewListener::index);
+    const auto made =
+        std::ranges::find(assignment.new_listeners, i, &Assignment::NewListener::index);
     Bound bound{.key = key};
     const bool known = same != listeners_.end();
     if (known) {
@@ -88,7 +91,8 @@ void Worker::bind_listeners(Assignment& assignment, WorkerScope& scope) {
 
 // A scope is kept while requests use it, a listener that left while it has connections.
 void Worker::forget_old_scopes() {
-  std::erase_if(leaving_, [](const Bound& bound) { return bound.listener->open_connections() == 0; });
+  std::erase_if(leaving_,
+                [](const Bound& bound) { return bound.listener->open_connections() == 0; });
   const bool in_use = !leaving_.empty();
   for (auto at = scopes_.begin(); at != scopes_.end() && std::next(at) != scopes_.end();) {
     at = at->users == 0 && !in_use ? scopes_.erase(at) : std::next(at);
@@ -104,7 +108,8 @@ void Worker::measure_lag() {
   });
 }
 
-// --- the end --------------------------------------------------------------------------------------
+// --- the end
+// --------------------------------------------------------------------------------------
 
 void Worker::set_closing_keep_alive(config::Direction direction, bool on) {
   loop_.post([this, direction, on] {

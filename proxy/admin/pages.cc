@@ -7,17 +7,20 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-double milliseconds(Duration d) { return seconds(d) * 1000; }
+double milliseconds(Duration d) {
+  return seconds(d) * 1000;
+}
 
 Json breaker_json(const exchange::BreakerLive& breaker) {
   if (!breaker.present) return nullptr;
   static constexpr std::string_view kNames[] = {"closed", "half-open", "open"};
-  return {{"state", kNames[static_cast<std::size_t>(breaker.state)]},
-          {"mode", breaker.observe ? "observe" : "enforce"},
-          {"window", {{"successes", breaker.window_successes}, {"failures", breaker.window_failures}}},
-          {"consecutive_failures", breaker.consecutive_failures},
-          {"retry_after_seconds", seconds(breaker.retry_after)},
-          {"rejected", breaker.rejected}};
+  return {
+      {"state", kNames[static_cast<std::size_t>(breaker.state)]},
+      {"mode", breaker.observe ? "observe" : "enforce"},
+      {"window", {{"successes", breaker.window_successes}, {"failures", breaker.window_failures}}},
+      {"consecutive_failures", breaker.consecutive_failures},
+      {"retry_after_seconds", seconds(breaker.retry_after)},
+      {"rejected", breaker.rejected}};
 }
 
 Json counts_json(const std::vector<exchange::LabelledCount>& counts) {
@@ -65,10 +68,17 @@ Json match_json(const config::Match& match) {
   Json json = Json::object();
   if (!match.hosts.empty()) json["hosts"] = match.hosts;
   switch (match.path_kind) {
-    case config::Match::PathKind::Any: break;
-    case config::Match::PathKind::Exact: json["path"] = match.path; break;
-    case config::Match::PathKind::Prefix: json["path_prefix"] = match.path; break;
-    case config::Match::PathKind::Regex: json["path_regex"] = match.path; break;
+    case config::Match::PathKind::Any:
+      break;
+    case config::Match::PathKind::Exact:
+      json["path"] = match.path;
+      break;
+    case config::Match::PathKind::Prefix:
+      json["path_prefix"] = match.path;
+      break;
+    case config::Match::PathKind::Regex:
+      json["path_regex"] = match.path;
+      break;
   }
   if (!match.methods.empty()) json["methods"] = match.methods;
   for (const auto& header : match.headers) json["headers"].push_back(header.name);

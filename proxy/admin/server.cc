@@ -106,7 +106,8 @@ Reply Server::answer(const http::RequestHead& head) {
 
 Reply Server::show(std::string_view path) {
   if (path == "/metrics") {
-    return {.body = control_.metrics_text(), .content_type = "text/plain; version=0.0.4; charset=utf-8"};
+    return {.body = control_.metrics_text(),
+            .content_type = "text/plain; version=0.0.4; charset=utf-8"};
   }
   if (path == "/healthz") return text(200, "alive");
   if (path == "/readyz") {
@@ -134,7 +135,8 @@ Reply Server::change(std::string_view method, std::string_view path) {
     return text(202, "draining");
   }
   if (method == "DELETE" && path == "/drain") {
-    return control_.cancel_drain() ? text(200, "serving") : text(409, "listeners are closed already");
+    return control_.cancel_drain() ? text(200, "serving")
+                                   : text(409, "listeners are closed already");
   }
   if (method == "POST" && path == "/quit") {
     control_.quit();

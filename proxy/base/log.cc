@@ -10,11 +10,16 @@ namespace {
 
 spdlog::level::level_enum native(Level level) {
   switch (level) {
-    case Level::Trace: return spdlog::level::trace;
-    case Level::Debug: return spdlog::level::debug;
-    case Level::Info: return spdlog::level::info;
-    case Level::Warn: return spdlog::level::warn;
-    case Level::Error: return spdlog::level::err;
+    case Level::Trace:
+      return spdlog::level::trace;
+    case Level::Debug:
+      return spdlog::level::debug;
+    case Level::Info:
+      return spdlog::level::info;
+    case Level::Warn:
+      return spdlog::level::warn;
+    case Level::Error:
+      return spdlog::level::err;
   }
   return spdlog::level::info;
 }
@@ -58,7 +63,9 @@ void configure(Level level, Format format) {
   sink().logger.set_level(native(level));
 }
 
-bool enabled(Level level) { return sink().logger.should_log(native(level)); }
+bool enabled(Level level) {
+  return sink().logger.should_log(native(level));
+}
 
 void write(Level level, std::string_view text) {
   if (sink().json) {

@@ -30,6 +30,8 @@ constexpr TimePoint saturating_add(TimePoint at, Duration by) {
   return by > kNever - at ? kNever : at + by;
 }
 
-constexpr double seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
+constexpr double seconds(Duration d) {
+  return std::chrono::duration<double>(d).count();
+}
 
 }  // namespace outrigger

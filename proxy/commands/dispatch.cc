@@ -22,7 +22,8 @@ int dispatch(int argc, char** argv) {
   run_command->add_option("-c,--config", config_file, "the configuration file")->required();
 
   CheckOptions check_options;
-  auto* check_command = app.add_subcommand("check", "Check a configuration file and say all that is wrong");
+  auto* check_command =
+      app.add_subcommand("check", "Check a configuration file and say all that is wrong");
   check_command->add_option("-c,--config", check_options.config_file, "the configuration file")
       ->required();
   check_command->add_option("--env-file", check_options.env_file,
@@ -32,7 +33,8 @@ int dispatch(int argc, char** argv) {
   DemoOptions demo_options;
   auto* demo_command = app.add_subcommand(
       "demo", "Run with embedded failing upstreams and built-in traffic, and show what happens");
-  demo_command->add_option("--seconds", demo_options.seconds, "stop after so long (default: Ctrl-C)")
+  demo_command
+      ->add_option("--seconds", demo_options.seconds, "stop after so long (default: Ctrl-C)")
       ->check(CLI::NonNegativeNumber);
   demo_command->add_flag("--plain", demo_options.plain, "print lines, also on a terminal");
 

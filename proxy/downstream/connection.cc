@@ -20,13 +20,20 @@ using http::Framing;
 
 FailureKind failure_of(http::HeadError error) {
   switch (error) {
-    case http::HeadError::None: return FailureKind::None;
-    case http::HeadError::Malformed: return FailureKind::BadRequest;
-    case http::HeadError::HeadTooLarge: return FailureKind::HeadTooLarge;
-    case http::HeadError::UriTooLong: return FailureKind::UriTooLong;
-    case http::HeadError::NotImplemented: return FailureKind::NotImplemented;
-    case http::HeadError::ExpectationFailed: return FailureKind::ExpectationFailed;
-    case http::HeadError::VersionNotSupported: return FailureKind::VersionNotSupported;
+    case http::HeadError::None:
+      return FailureKind::None;
+    case http::HeadError::Malformed:
+      return FailureKind::BadRequest;
+    case http::HeadError::HeadTooLarge:
+      return FailureKind::HeadTooLarge;
+    case http::HeadError::UriTooLong:
+      return FailureKind::UriTooLong;
+    case http::HeadError::NotImplemented:
+      return FailureKind::NotImplemented;
+    case http::HeadError::ExpectationFailed:
+      return FailureKind::ExpectationFailed;
+    case http::HeadError::VersionNotSupported:
+      return FailureKind::VersionNotSupported;
   }
   return FailureKind::BadRequest;
 }
@@ -230,8 +237,7 @@ bool Connection::must_close() const {
   if (most && requests_ >= *most) return true;
   if (request.body_done) return false;
   if (exchange.request().expect_continue && !request.continue_sent) return true;
-  return exchange.request().framing == Framing::Chunked ||
-         request.body.remaining() > kMaxDropped;
+  return exchange.request().framing == Framing::Chunked || request.body.remaining() > kMaxDropped;
 }
 
 void Connection::send_informational(const http::ResponseHead& informational) {
@@ -284,17 +290,16 @@ void Connection::send_local(const exchange::LocalReply& reply) {
   const bool http10 = head().minor_version == 0;
   request.close = must_close();
   char date[30];
-  http::LocalResponse response{
-      .status = reply.status,
-      .body = reply.body,
-      .request_id = request.exchange.request_id(),
-      .date = http::imf_fixdate(std::time(nullptr), date),
-      .outrigger_retry = reply.refused_elsewhere ? "elsewhere" : "",
-      .retry_after_s = reply.retry_after_s,
-      .close = request.close,
-      .keep_alive_10 = http10 && !request.close,
-      .head_only = head().is_head,
-      .headers = reply.headers};
+  http::LocalResponse response{.status = reply.status,
+                               .body = reply.body,
+                               .request_id = request.exchange.request_id(),
+                               .date = http::imf_fixdate(std::time(nullptr), date),
+                               .outrigger_retry = reply.refused_elsewhere ? "elsewhere" : "",
+                               .retry_after_s = reply.retry_after_s,
+                               .close = request.close,
+                               .keep_alive_10 = http10 && !request.close,
+                               .head_only = head().is_head,
+                               .headers = reply.headers};
   std::string body, proxy_status;
   if (!reply.error.empty()) {
     proxy_status = fmt::format("outrigger; error={}; details=\"{}\"", reply.error, reply.reason);
@@ -346,7 +351,8 @@ void Connection::on_exchange_over(bool complete) {
   if (!Task::scheduled()) listener_.scope().scheduler->soon(*this);
 }
 
-// --- between requests ------------------------------------------------------------------------------
+// --- between requests
+// ------------------------------------------------------------------------------
 
 // Runs when the exchange that ended is off the stack.
 void Connection::run() {
@@ -412,7 +418,8 @@ void Connection::die() {
   listener_.remove(*this);
 }
 
-// --- clocks ------------------------------------------------------------------------------------------
+// --- clocks
+// ------------------------------------------------------------------------------------------
 
 void Connection::set_clock(Clock clock, Duration after) {
   clock_ = clock;
@@ -443,8 +450,10 @@ void Connection::on_timer(net::Timer& timer) {
 
 void Connection::on_phase_time() {
   switch (std::exchange(clock_, Clock::None)) {
-    case Clock::None: return;
-    case Clock::FirstByte: return close_after_flush();
+    case Clock::None:
+      return;
+    case Clock::FirstByte:
+      return close_after_flush();
     case Clock::Head:
       listener_.counters().head_timeouts.fetch_add(1, std::memory_order_relaxed);
       return refuse(FailureKind::HeadTimeout);

@@ -20,14 +20,18 @@ Listener::Listener(net::Loop& loop, net::BoundSocket socket, RequestPool& reques
       counters_(std::move(counters)),
       socket_(loop, std::move(socket), *this) {}
 
-Listener::~Listener() { close_all(); }
+Listener::~Listener() {
+  close_all();
+}
 
 void Listener::use(exchange::Scope& scope, const exchange::ListenerRoutes& routes) {
   scope_ = &scope;
   routes_ = &routes;
 }
 
-void Listener::set_closing_keep_alive(bool on) { closing_keep_alive_ = on; }
+void Listener::set_closing_keep_alive(bool on) {
+  closing_keep_alive_ = on;
+}
 
 void Listener::on_accept(std::unique_ptr<net::Stream> stream) {
   if (refuse_over_limit(*stream)) return;

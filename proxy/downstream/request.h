@@ -16,11 +16,11 @@ struct Request {
   http::BodyReader body;
   http::Gather out;
   http::Framing response_framing = http::Framing::None;
-  std::uint64_t dropped = 0;   // body bytes nobody wants any more
-  bool body_done = false;      // its last byte has arrived
-  bool over = false;           // the exchange has ended
-  bool complete = false;       // … with a whole response
-  bool close = false;          // the connection ends with it
+  std::uint64_t dropped = 0;  // body bytes nobody wants any more
+  bool body_done = false;     // its last byte has arrived
+  bool over = false;          // the exchange has ended
+  bool complete = false;      // … with a whole response
+  bool close = false;         // the connection ends with it
   bool continue_sent = false;
 };
 

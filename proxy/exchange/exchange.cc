@@ -40,8 +40,10 @@ bool refused_elsewhere(FailureKind kind) {
     case FailureKind::DnsFailure:
     case FailureKind::CircuitOpen:
     case FailureKind::Overflow:
-    case FailureKind::QueueTimeout: return true;
-    default: return false;
+    case FailureKind::QueueTimeout:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -67,7 +69,9 @@ class RequestHeaders final : public HeaderLookup {
 
 }  // namespace
 
-Exchange::~Exchange() { INVARIANT(!active_); }
+Exchange::~Exchange() {
+  INVARIANT(!active_);
+}
 
 // --- begin -----------------------------------------------------------------------------------
 
@@ -114,7 +118,8 @@ void Exchange::name_request() {
   static constexpr char kDigits[] = "0123456789abcdef";
   for (std::size_t i = 0; i < sizeof(request_id_text_); i += 16) {
     std::uint64_t random = scope_->random->next();
-    for (std::size_t j = 0; j < 16; ++j, random >>= 4) request_id_text_[i + j] = kDigits[random & 15];
+    for (std::size_t j = 0; j < 16; ++j, random >>= 4)
+      request_id_text_[i + j] = kDigits[random & 15];
   }
   request_id_ = {request_id_text_, sizeof(request_id_text_)};
 }
@@ -142,14 +147,13 @@ void Exchange::refuse(Scope& scope, const ListenerRoutes& listener, Caller& call
 
 bool Exchange::find_route() {
   const RequestHeaders headers(head_.headers);
-  const bool refused = listener_->config->path_dots == config::PathDots::Reject &&
-                       has_dot_segments(head_.path);
-  const auto found =
-      refused ? std::nullopt
-              : listener_->table.find({.host = head_.authority,
-                                       .path = head_.path,
-                                       .method = head_.method,
-                                         .headers = headers});
+  const bool refused =
+      listener_->config->path_dots == config::PathDots::Reject && has_dot_segments(head_.path);
+  const auto found = refused ? std::nullopt
+                             : listener_->table.find({.host = head_.authority,
+                                                      .path = head_.path,
+                                                      .method = head_.method,
+                                                      .headers = headers});
   if (found) {
     route_ = &listener_->routes[*found];
     record_.route = route_->index;
@@ -195,7 +199,8 @@ bool Exchange::admit() {
   const bool repeatable = retry && retry->repeatable(head_.method, has_key);
   upstream_ = scope_->upstreams[route_->upstream];
   plan_.emplace(route_->plan,
-                AttemptPlan::Request{.repeatable = repeatable, .nested = received_attempt_ > 1}, at);
+                AttemptPlan::Request{.repeatable = repeatable, .nested = received_attempt_ > 1},
+                at);
   if (request_complete_) arm(plan_->on_request_complete(at).until);
 
   const Refusal refusal = route_->state->admit(at, plan_->request_deadline(), permit_);
@@ -405,19 +410,25 @@ void Exchange::give_up_try(TryOutcome outcome) {
 void Exchange::apply(const AttemptPlan::Action& action) {
   using Do = AttemptPlan::Do;
   switch (action.what) {
-    case Do::Wait: return arm(action.until);
-    case Do::Start: return start_try();
-    case Do::Fail: return fail(action.why);
+    case Do::Wait:
+      return arm(action.until);
+    case Do::Start:
+      return start_try();
+    case Do::Fail:
+      return fail(action.why);
     case Do::GiveUp:
       give_up_try(action.outcome);
       return apply(plan_->on_ended(last_end_, std::nullopt, body_replayable_, *this,
                                    *scope_->random, now()));
-    case Do::Relay: break;  // only of a response head, and answered there
+    case Do::Relay:
+      break;  // only of a response head, and answered there
   }
   INVARIANT(action.what != Do::Relay);
 }
 
-bool Exchange::other_endpoint_usable() { return upstream_->other_endpoint_usable(tried()); }
+bool Exchange::other_endpoint_usable() {
+  return upstream_->other_endpoint_usable(tried());
+}
 
 policy::RetryGate::Answer Exchange::grant_retry(bool costs_budget, bool elsewhere, TimePoint) {
   if (elsewhere && !other_endpoint_usable()) return Answer::NoOtherEndpoint;
@@ -445,7 +456,8 @@ void Exchange::relay(const http::ResponseHead& head, const TryEnd& end) {
     caller_->send_head(head);
     return enter_tunnel();
   }
-  const bool endless = head.headers.value_of(http::Field::ContentType).starts_with("text/event-stream");
+  const bool endless =
+      head.headers.value_of(http::Field::ContentType).starts_with("text/event-stream");
   arm(plan_->on_relayed(endless, now()).until);
   caller_->send_head(head);
 }
@@ -498,13 +510,11 @@ void Exchange::fail(FailureKind kind, const Refusal& refusal) {
     return finish(false);
   }
   const LocalAnswer& answer = answer_for(kind);
-  LocalReply reply{.status = answer.status,
-                   .error = answer.error,
-                   .reason = answer.reason,
-                   .body = answer.body};
+  LocalReply reply{
+      .status = answer.status, .error = answer.error, .reason = answer.reason, .body = answer.body};
   if (answer.status == 503) reply.retry_after_s = whole_seconds_up(refusal.retry_after);
-  reply.refused_elsewhere = listener_->config->direction == config::Direction::Inbound &&
-                            refused_elsewhere(kind);
+  reply.refused_elsewhere =
+      listener_->config->direction == config::Direction::Inbound && refused_elsewhere(kind);
   record_.status = answer.status;
   record_.local_reply = true;
   head_sent_ = true;
@@ -520,9 +530,15 @@ void Exchange::fail(Why why) {
     case Why::QueueTimeout:
       give_up_try(TryOutcome::Abandoned);
       return fail(FailureKind::QueueTimeout, {.limit = LimitKind::PendingTimeout});
-    case Why::RequestTimeout: record_.timeout = TimeoutKind::Request; break;
-    case Why::IdleTimeout: record_.timeout = TimeoutKind::Idle; break;
-    case Why::TunnelIdleTimeout: record_.timeout = TimeoutKind::TunnelIdle; break;
+    case Why::RequestTimeout:
+      record_.timeout = TimeoutKind::Request;
+      break;
+    case Why::IdleTimeout:
+      record_.timeout = TimeoutKind::Idle;
+      break;
+    case Why::TunnelIdleTimeout:
+      record_.timeout = TimeoutKind::TunnelIdle;
+      break;
   }
   if (attempt_) give_up_try(TryOutcome::RequestTimeout);
   settle_route({.outcome = TryOutcome::RequestTimeout});

@@ -40,7 +40,7 @@ class Exchange final : private AttemptEvents, private policy::RetryGate {
   void on_body(std::string_view bytes);  // also raw bytes of a tunnel
   void on_request_end(const http::Headers* trailers);
   void on_read_done();  // all of one read has been told
-  void on_bad_body();  // its framing is malformed
+  void on_bad_body();   // its framing is malformed
   void on_caller_gone();
   void on_caller_writable();
   void on_caller_stalled(TimeoutKind kind);  // listener read or write timeout

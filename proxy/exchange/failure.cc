@@ -79,16 +79,23 @@ const LocalAnswer& answer_for(FailureKind kind) {
 FailureKind failure_of(policy::TryOutcome outcome) {
   using policy::TryOutcome;
   switch (outcome) {
-    case TryOutcome::Response: return FailureKind::None;
-    case TryOutcome::ConnectRefused: return FailureKind::ConnectRefused;
-    case TryOutcome::ConnectTimeout: return FailureKind::ConnectTimeout;
+    case TryOutcome::Response:
+      return FailureKind::None;
+    case TryOutcome::ConnectRefused:
+      return FailureKind::ConnectRefused;
+    case TryOutcome::ConnectTimeout:
+      return FailureKind::ConnectTimeout;
     case TryOutcome::ResetBeforeRequest:
     case TryOutcome::StaleConnection:
-    case TryOutcome::Reset: return FailureKind::Reset;
-    case TryOutcome::BadResponse: return FailureKind::BadResponse;
+    case TryOutcome::Reset:
+      return FailureKind::Reset;
+    case TryOutcome::BadResponse:
+      return FailureKind::BadResponse;
     case TryOutcome::PerTryTimeout:
-    case TryOutcome::RequestTimeout: return FailureKind::Timeout;
-    case TryOutcome::Abandoned: return FailureKind::CallerGone;
+    case TryOutcome::RequestTimeout:
+      return FailureKind::Timeout;
+    case TryOutcome::Abandoned:
+      return FailureKind::CallerGone;
   }
   return FailureKind::Reset;
 }

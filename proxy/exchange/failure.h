@@ -1,7 +1,8 @@
 // Every way a request can fail, and the one table from there to what the caller, the metrics and
 // the log are told (CONFIG.md, Local answers; RFC 9209 for the types).
 //
-// A Failure is made at the border where libuv's and llhttp's codes arrive; from there on it is data.
+// A Failure is made at the border where libuv's and llhttp's codes arrive; from there on it is
+// data.
 #pragma once
 
 #include <cstdint>

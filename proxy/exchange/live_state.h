@@ -39,11 +39,11 @@ struct EndpointLive {
   std::uint32_t in_flight = 0;
   std::uint32_t connections = 0;  // active + idle + connecting
   std::uint64_t tries = 0;
-  std::uint64_t failures = 0;     // that a detector would look at
+  std::uint64_t failures = 0;           // that a detector would look at
   std::vector<LabelledCount> outcomes;  // of tries, by the label of upstream_attempts_total
-  Duration latency{};             // the balancer's average
-  Duration ejected_for{};         // time left, 0 when not ejected
-  std::uint32_t ejections = 0;    // consecutive ones: the multiplier
+  Duration latency{};                   // the balancer's average
+  Duration ejected_for{};               // time left, 0 when not ejected
+  std::uint32_t ejections = 0;          // consecutive ones: the multiplier
 };
 
 inline constexpr std::size_t kBucketCount = 18;  // CONFIG.md's histogram bounds, +Inf last
@@ -67,12 +67,12 @@ struct UpstreamLive {
   std::uint32_t connections_active = 0;
   std::uint32_t connections_idle = 0;
   std::uint32_t connections_connecting = 0;
-  std::vector<LabelledCount> connects;           // by result: success, refused, timeout
-  std::vector<LabelledCount> ejections;          // by detector
-  std::vector<LabelledCount> ejections_denied;   // by cause
+  std::vector<LabelledCount> connects;          // by result: success, refused, timeout
+  std::vector<LabelledCount> ejections;         // by detector
+  std::vector<LabelledCount> ejections_denied;  // by cause
   bool ejection_observe = false;
-  std::vector<LabelledCount> limits;             // key name → value in force
-  std::vector<LabelledCount> overflows;          // limit key → how often it was hit
+  std::vector<LabelledCount> limits;     // key name → value in force
+  std::vector<LabelledCount> overflows;  // limit key → how often it was hit
   HistogramLive pending_duration;
   std::uint64_t bytes_in = 0;   // received from the upstream
   std::uint64_t bytes_out = 0;  // sent to it

@@ -144,12 +144,12 @@ struct TryRequest {
   const http::RequestHead* head = nullptr;
   http::RequestAdditions additions;
   TryKind kind = TryKind::First;
-  bool repeatable = false;      // may be sent again after it may have been processed
+  bool repeatable = false;        // may be sent again after it may have been processed
   bool fresh_connection = false;  // a pooled one proved stale
-  bool elsewhere = false;       // only an endpoint not in `tried`
+  bool elsewhere = false;         // only an endpoint not in `tried`
   bool upgrade = false;
   std::span<const std::uint32_t> tried;  // endpoints this exchange has used
-  TimePoint deadline = kNever;  // of the exchange: when an unanswered probe is given up
+  TimePoint deadline = kNever;           // of the exchange: when an unanswered probe is given up
 };
 
 enum class Start : std::uint8_t { Running, Queued, Refused };
@@ -176,7 +176,7 @@ class Upstream {
 // What the caller is told when no upstream's response is passed on.
 struct LocalReply {
   int status = 503;
-  std::string_view error;   // RFC 9209 type; empty for `respond`
+  std::string_view error;  // RFC 9209 type; empty for `respond`
   std::string_view reason;
   std::string_view body;
   std::uint32_t retry_after_s = 0;  // 0: none

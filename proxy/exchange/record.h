@@ -25,24 +25,56 @@ struct TryRecord {
   TryKind kind = TryKind::First;
   bool reached_endpoint = false;  // false: refused or gone while waiting for its place
   bool ended = false;
-  policy::TryEnd end;  // where it has ended
+  policy::TryEnd end;                 // where it has ended
   std::uint32_t endpoint = kNoIndex;  // the upstream's slot
   Duration waited{};                  // in the pending queue
   Duration took{};                    // start → head or failure; 0 where not reached
 };
 
-enum class TimeoutKind : std::uint8_t { None, Request, PerTry, Idle, Connect, Head, Keepalive, Read, Write, TunnelIdle, kCount };
+enum class TimeoutKind : std::uint8_t {
+  None,
+  Request,
+  PerTry,
+  Idle,
+  Connect,
+  Head,
+  Keepalive,
+  Read,
+  Write,
+  TunnelIdle,
+  kCount
+};
 enum class AbortSide : std::uint8_t { None, Upstream, Downstream };
 // Which bound was hit, where the failure is Overflow or QueueTimeout.
-enum class LimitKind : std::uint8_t { None, MaxConnections, MaxRequests, MaxPending, PendingTimeout, RouteMaxRequests, kCount };
+enum class LimitKind : std::uint8_t {
+  None,
+  MaxConnections,
+  MaxRequests,
+  MaxPending,
+  PendingTimeout,
+  RouteMaxRequests,
+  kCount
+};
 
 std::string_view label(TimeoutKind kind);
 std::string_view label(LimitKind limit);
 std::string_view label(TryKind kind);
 
-// `outcome` label of upstream_attempts_total: success, 4xx, rate-limited, 5xx, refused, connect-failure,
-// reset, timeout, bad-response, cancelled.
-enum class AttemptOutcome : std::uint8_t { Success, FourXx, RateLimited, FiveXx, Refused, ConnectFailure, Reset, Timeout, BadResponse, Cancelled, kCount };
+// `outcome` label of upstream_attempts_total: success, 4xx, rate-limited, 5xx, refused,
+// connect-failure, reset, timeout, bad-response, cancelled.
+enum class AttemptOutcome : std::uint8_t {
+  Success,
+  FourXx,
+  RateLimited,
+  FiveXx,
+  Refused,
+  ConnectFailure,
+  Reset,
+  Timeout,
+  BadResponse,
+  Cancelled,
+  kCount
+};
 AttemptOutcome attempt_outcome(const policy::TryEnd& end);
 AttemptOutcome attempt_outcome(const TryRecord& attempt);
 std::string_view label(AttemptOutcome outcome);
@@ -55,14 +87,15 @@ struct ExchangeRecord {
   std::uint32_t route = kNoIndex;     // the snapshot-wide route index; kNoIndex: no route
   std::uint32_t upstream = kNoIndex;  // index into the snapshot's upstreams
 
-  TimePoint began{};      // the head was complete
-  Duration duration{};    // until the last byte of the response, or the end
+  TimePoint began{};         // the head was complete
+  Duration duration{};       // until the last byte of the response, or the end
   Duration upstream_time{};  // tries + queue + backoff, as the caller waited for them
-  int status = 0;         // what the caller saw; 499 where it left before the head
+  int status = 0;            // what the caller saw; 499 where it left before the head
   FailureKind failure = FailureKind::None;  // of the local answer or abort
   bool local_reply = false;
   bool upgraded = false;
-  AbortSide aborted = AbortSide::None;  // a response whose head had gone out and that did not end well
+  AbortSide aborted =
+      AbortSide::None;  // a response whose head had gone out and that did not end well
   TimeoutKind timeout = TimeoutKind::None;
   LimitKind limit = LimitKind::None;
   policy::Denial retry_denied = policy::Denial::None;

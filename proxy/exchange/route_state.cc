@@ -72,8 +72,8 @@ BreakerLive breaker_live(const policy::CircuitBreaker& breaker, config::PolicyMo
                    .consecutive_failures = snapshot.consecutive_failures,
                    .retry_after = breaker.retry_after(now),
                    .observe = mode == config::PolicyMode::Observe};
-  for (const auto state : {policy::CircuitState::Closed, policy::CircuitState::HalfOpen,
-                           policy::CircuitState::Open}) {
+  for (const auto state :
+       {policy::CircuitState::Closed, policy::CircuitState::HalfOpen, policy::CircuitState::Open}) {
     live.transitions_to[static_cast<std::size_t>(state)] = breaker.transitions_to(state);
   }
   return live;

@@ -48,7 +48,7 @@ std::shared_ptr<const Snapshot> compile(std::shared_ptr<const config::Config> co
 // newer one is in force.
 struct Scope {
   std::shared_ptr<const Snapshot> snapshot;
-  std::vector<Upstream*> upstreams;     // in the configuration's order
+  std::vector<Upstream*> upstreams;  // in the configuration's order
   std::unique_ptr<Observer> observer;
   Random* random = nullptr;
   Scheduler* scheduler = nullptr;
@@ -64,10 +64,10 @@ std::shared_ptr<const Snapshot> compile(std::shared_ptr<const config::Config> co
   snapshot->config = config;
   std::uint32_t next_route = 0;
   for (const auto& listener : config->listeners) {
-    auto compiled = std::make_unique<ListenerRoutes>(ListenerRoutes{
-        .config = &listener,
-        .index = static_cast<std::uint32_t>(snapshot->listeners.size()),
-        .table = RouteTable(listener.routes)});
+    auto compiled = std::make_unique<ListenerRoutes>(
+        ListenerRoutes{.config = &listener,
+                       .index = static_cast<std::uint32_t>(snapshot->listeners.size()),
+                       .table = RouteTable(listener.routes)});
     for (const auto& route : listener.routes) {
       Route& made = compiled->routes.emplace_back();
       made.config = &route;

@@ -16,7 +16,8 @@ using Families = std::vector<MetricFamily>;
 
 constexpr std::size_t kMaxEndpointsShown = 64;  // of one upstream
 
-// --- sums over the workers -------------------------------------------------------------------------
+// --- sums over the workers
+// -------------------------------------------------------------------------
 
 struct RouteSum {
   RouteLabels labels;
@@ -46,9 +47,8 @@ void add_by_label(std::map<std::string_view, double>& sums, const Cells& cells,
 }
 
 void add_cells(RouteSum& sum, const RouteCells& cells) {
-  cells.codes.for_each([&](int code, std::int64_t count) {
-    sum.codes[code] += static_cast<std::uint64_t>(count);
-  });
+  cells.codes.for_each(
+      [&](int code, std::int64_t count) { sum.codes[code] += static_cast<std::uint64_t>(count); });
   cells.duration.add_to(sum.duration);
   cells.overhead.add_to(sum.overhead);
   sum.in_flight += cells.in_flight.value();
@@ -100,7 +100,8 @@ Sums sum_up(const std::vector<const ExchangeMeter*>& meters) {
   return sums;
 }
 
-// --- families --------------------------------------------------------------------------------------
+// --- families
+// --------------------------------------------------------------------------------------
 
 Labels labels_of(const RouteSum& sum) {
   return {{"listener", sum.labels.listener},
@@ -112,8 +113,8 @@ void add_request_families(Families& out, const Sums& sums) {
   auto requests = counter("requests_total", "Requests by the status code that the caller saw");
   auto duration = histogram("request_duration_seconds",
                             "From the request's head to the last byte of its response");
-  auto overhead = histogram("proxy_overhead_seconds",
-                            "Request duration less tries, queue and backoff");
+  auto overhead =
+      histogram("proxy_overhead_seconds", "Request duration less tries, queue and backoff");
   auto in_flight = gauge("requests_in_flight", "Requests under way");
   auto aborted = counter("responses_aborted_total", "Responses that broke off, by whose doing");
   auto local = counter("local_replies_total", "Answers of the proxy's own, by reason");
@@ -331,8 +332,7 @@ void add_daemon_families(Families& out, const exchange::LiveState& live) {
   draining.add({}, live.draining ? 1 : 0);
   auto build = gauge("build_info", "1, with the version as a label");
   build.add({{"version", OUTRIGGER_VERSION}}, 1);
-  for (Family* each :
-       {&connections, &bytes, &reloads, &last, &when, &lag, &draining, &build}) {
+  for (Family* each : {&connections, &bytes, &reloads, &last, &when, &lag, &draining, &build}) {
     out.push_back(each->take());
   }
 }

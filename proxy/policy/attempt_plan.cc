@@ -11,7 +11,9 @@ using Action = AttemptPlan::Action;
 using Do = AttemptPlan::Do;
 using Why = AttemptPlan::Why;
 
-Action fail(Why why) { return {.what = Do::Fail, .why = why}; }
+Action fail(Why why) {
+  return {.what = Do::Fail, .why = why};
+}
 
 // The answer where no retry is granted: what is in hand.
 Action keep(const TryEnd& end) {
@@ -23,10 +25,14 @@ constexpr int kServiceUnavailable = 503;
 
 Denial denial_of(RetryGate::Answer answer) {
   switch (answer) {
-    case RetryGate::Answer::Budget: return Denial::Budget;
-    case RetryGate::Answer::CircuitOpen: return Denial::CircuitOpen;
-    case RetryGate::Answer::NoOtherEndpoint: return Denial::NoOtherEndpoint;
-    case RetryGate::Answer::Granted: break;
+    case RetryGate::Answer::Budget:
+      return Denial::Budget;
+    case RetryGate::Answer::CircuitOpen:
+      return Denial::CircuitOpen;
+    case RetryGate::Answer::NoOtherEndpoint:
+      return Denial::NoOtherEndpoint;
+    case RetryGate::Answer::Granted:
+      break;
   }
   return Denial::None;
 }
@@ -83,9 +89,8 @@ Action AttemptPlan::on_ended(const TryEnd& end, std::optional<Duration> retry_af
 
   const bool stale = verdict.answer == RetryRule::Answer::RetryStale;
   Duration delay = stale ? Duration{} : backoff_before(settings_->backoff, retries_ + 1, random);
-  const bool told_to_wait =
-      end.status == kTooManyRequests ||
-      (end.status == kServiceUnavailable && !gate.other_endpoint_usable());
+  const bool told_to_wait = end.status == kTooManyRequests ||
+                            (end.status == kServiceUnavailable && !gate.other_endpoint_usable());
   if (retry_after && settings_->respect_retry_after && told_to_wait) {
     if (*retry_after > *settings_->respect_retry_after) return deny(Denial::RetryAfter, end);
     delay = *retry_after;
@@ -118,14 +123,16 @@ Action AttemptPlan::on_time(TimePoint now) {
     switch (phase_) {
       case Phase::Running:
         return {.what = Do::GiveUp, .outcome = TryOutcome::PerTryTimeout};
-      case Phase::Queued: return fail(Why::QueueTimeout);
+      case Phase::Queued:
+        return fail(Why::QueueTimeout);
       case Phase::BackingOff:
         phase_ = Phase::Idle;
         phase_deadline_ = kNever;
         return {.what = Do::Start};
       case Phase::Idle:
       case Phase::Relaying:
-      case Phase::Tunnel: break;
+      case Phase::Tunnel:
+        break;
     }
   }
   if (now >= idle_deadline()) {

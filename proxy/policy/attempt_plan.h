@@ -43,19 +43,25 @@ struct PlanSettings {
 class AttemptPlan {
  public:
   enum class Do : std::uint8_t {
-    Wait,     // until `until` at the latest, or the next event
-    Start,    // the next try, now
-    Relay,    // the response in hand goes to the caller
-    Fail,     // answer, or abort where a head has gone out, for `why`
-    GiveUp,   // end the current try as `outcome`, then ask again with on_ended()
+    Wait,    // until `until` at the latest, or the next event
+    Start,   // the next try, now
+    Relay,   // the response in hand goes to the caller
+    Fail,    // answer, or abort where a head has gone out, for `why`
+    GiveUp,  // end the current try as `outcome`, then ask again with on_ended()
   };
-  enum class Why : std::uint8_t { LastTry, QueueTimeout, RequestTimeout, IdleTimeout, TunnelIdleTimeout };
+  enum class Why : std::uint8_t {
+    LastTry,
+    QueueTimeout,
+    RequestTimeout,
+    IdleTimeout,
+    TunnelIdleTimeout
+  };
 
   struct Action {
     Do what = Do::Wait;
-    TimePoint until = kNever;                          // Wait
-    Why why = Why::LastTry;                            // Fail
-    TryOutcome outcome = TryOutcome::Abandoned;        // GiveUp
+    TimePoint until = kNever;                    // Wait
+    Why why = Why::LastTry;                      // Fail
+    TryOutcome outcome = TryOutcome::Abandoned;  // GiveUp
     bool give_up_response = false;  // Wait, Start after a response: it is dropped, a retry follows
   };
 
@@ -70,11 +76,13 @@ class AttemptPlan {
       : settings_(&settings), request_(request), last_activity_(now) {}
 
   // --- events, each answered with what to do next -----------------------------------------
-  Action on_request_complete(TimePoint now);  // its last byte has arrived: `request` counts from here
-  Action on_queued(TimePoint now);            // the try waits for a place
-  Action on_started(TimePoint now);           // the try has its place and endpoint
+  Action on_request_complete(
+      TimePoint now);                // its last byte has arrived: `request` counts from here
+  Action on_queued(TimePoint now);   // the try waits for a place
+  Action on_started(TimePoint now);  // the try has its place and endpoint
   // A response head (end.outcome Response) or the failure of the try. `retry_after`: the
-  // response's Retry-After, where it has one. `body_replayable`: all of the body sent so far is kept.
+  // response's Retry-After, where it has one. `body_replayable`: all of the body sent so far is
+  // kept.
   Action on_ended(const TryEnd& end, std::optional<Duration> retry_after, bool body_replayable,
                   RetryGate& gate, Random& random, TimePoint now);
   Action on_time(TimePoint now);

@@ -80,6 +80,12 @@ void EndpointChoice::add(std::uint32_t slot, std::uint32_t weight, TimePoint now
   weight_sum_ += weight;
 }
 
+void EndpointChoice::forget_latency(std::uint32_t slot) {
+  if (!find(slot)) return;
+  slots_[slot].latency = {};
+  slots_[slot].answered = {};
+}
+
 void EndpointChoice::set_weight(std::uint32_t slot, std::uint32_t weight) {
   if (!find(slot) || slots_[slot].weight == weight) return;
   weight_sum_ += weight;

@@ -45,6 +45,10 @@ class EndpointChoice {
   void remove(std::uint32_t slot);
   void set_selectable(std::uint32_t slot, bool selectable);
 
+  // It came back from an ejection: what was measured before says nothing any more, so that it
+  // counts as a new one does. Otherwise the penalties of its failures would starve it for long.
+  void forget_latency(std::uint32_t slot);
+
   // The slot for the next try. One of `avoid` only when nothing else is selectable, and then none
   // with `avoid_strictly`. Does not count as begun: that is on_start().
   std::optional<std::uint32_t> choose(TimePoint now, std::span<const std::uint32_t> avoid,

@@ -30,7 +30,7 @@ enum class Verdict : std::uint8_t { Success, Failure, Uncounted };
 struct TryEnd {
   TryOutcome outcome = TryOutcome::Response;
   Processed processed = Processed::MaybeProcessed;
-  int status = 0;                // for Response
+  int status = 0;                  // for Response
   bool refused_elsewhere = false;  // the response carried x-outrigger-retry: elsewhere
   bool refused_for_good = false;   // … x-outrigger-retry: no
 };

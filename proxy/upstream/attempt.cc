@@ -12,7 +12,9 @@ using policy::TryOutcome;
 
 Attempt::Attempt(Cluster& cluster) : cluster_(cluster) {}
 
-Attempt::~Attempt() { INVARIANT(state_ == State::Idle); }
+Attempt::~Attempt() {
+  INVARIANT(state_ == State::Idle);
+}
 
 // --- admission and connection -----------------------------------------------------------------
 
@@ -28,9 +30,13 @@ Start Attempt::start(const exchange::TryRequest& request, exchange::AttemptEvent
   first_try = request.kind == exchange::TryKind::First;
   const bool may_queue = request.kind != exchange::TryKind::Hedge;
   switch (cluster_.state().admit(*this, may_queue, scheduler->now())) {
-    case ClusterState::Admission::Refused: return Start::Refused;
-    case ClusterState::Admission::Queued: state_ = State::Waiting; return Start::Queued;
-    case ClusterState::Admission::Granted: break;
+    case ClusterState::Admission::Refused:
+      return Start::Refused;
+    case ClusterState::Admission::Queued:
+      state_ = State::Waiting;
+      return Start::Queued;
+    case ClusterState::Admission::Granted:
+      break;
   }
   return obtain_connection() ? Start::Running : Start::Refused;
 }
@@ -93,12 +99,24 @@ bool Attempt::connected() const {
   return state_ == State::Sent || state_ == State::Responding || state_ == State::Tunnel;
 }
 
-void Attempt::send_body(std::string_view bytes) { connection_->send_body(bytes); }
-void Attempt::send_end(const http::Headers* trailers) { connection_->send_end(trailers); }
-bool Attempt::flush() { return connection_->flush(); }
-void Attempt::pause_response() { connection_->pause(); }
-void Attempt::resume_response() { connection_->resume(); }
-void Attempt::on_connection_writable() { events_->on_try_writable(); }
+void Attempt::send_body(std::string_view bytes) {
+  connection_->send_body(bytes);
+}
+void Attempt::send_end(const http::Headers* trailers) {
+  connection_->send_end(trailers);
+}
+bool Attempt::flush() {
+  return connection_->flush();
+}
+void Attempt::pause_response() {
+  connection_->pause();
+}
+void Attempt::resume_response() {
+  connection_->resume();
+}
+void Attempt::on_connection_writable() {
+  events_->on_try_writable();
+}
 
 std::string_view Attempt::endpoint_address() const {
   return ticket.endpoint ? std::string_view(ticket.endpoint->address) : std::string_view();
@@ -131,8 +149,12 @@ void Attempt::enter_tunnel() {
   cluster_.state().finish(ticket, time_to_head_, true, scheduler->now());
 }
 
-void Attempt::on_response_body(std::string_view bytes) { events_->on_try_body(bytes); }
-void Attempt::on_read_done() { events_->on_try_read_done(); }
+void Attempt::on_response_body(std::string_view bytes) {
+  events_->on_try_body(bytes);
+}
+void Attempt::on_read_done() {
+  events_->on_try_read_done();
+}
 
 void Attempt::on_response_end(const http::Headers* trailers) {
   const bool tunnel = state_ == State::Tunnel;
@@ -192,8 +214,10 @@ void Attempt::end(TryOutcome outcome) {
   state_ = State::Over;
   switch (was) {
     case State::Idle:
-    case State::Over: return;
-    case State::Waiting: return cluster_.state().leave_queue(*this, scheduler->now());
+    case State::Over:
+      return;
+    case State::Waiting:
+      return cluster_.state().leave_queue(*this, scheduler->now());
     case State::Connecting:
       cluster_.pool().connect_ended();
       [[fallthrough]];

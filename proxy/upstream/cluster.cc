@@ -13,9 +13,13 @@ Cluster::Cluster(std::shared_ptr<ClusterState> state, const config::Upstream& se
   pool_.configure(settings_);
 }
 
-Cluster::~Cluster() { INVARIANT(quiet()); }
+Cluster::~Cluster() {
+  INVARIANT(quiet());
+}
 
-void Cluster::configure(const config::Upstream& settings) { settings_ = settings; }
+void Cluster::configure(const config::Upstream& settings) {
+  settings_ = settings;
+}
 
 exchange::StartResult Cluster::start(const exchange::TryRequest& request,
                                      exchange::AttemptEvents& events) {
@@ -42,8 +46,12 @@ bool Cluster::other_endpoint_usable(std::span<const std::uint32_t> tried) {
   return state_->other_endpoint_usable(tried, scheduler_.now());
 }
 
-bool Cluster::breaker_refuses() { return state_->breaker_refuses(scheduler_.now()); }
+bool Cluster::breaker_refuses() {
+  return state_->breaker_refuses(scheduler_.now());
+}
 
-bool Cluster::withdraw_retry() { return state_->withdraw_retry(scheduler_.now()); }
+bool Cluster::withdraw_retry() {
+  return state_->withdraw_retry(scheduler_.now());
+}
 
 }  // namespace outrigger::upstream

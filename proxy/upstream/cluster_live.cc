@@ -8,19 +8,26 @@ namespace {
 
 std::string name_of(config::LoadBalancerPolicy policy) {
   switch (policy) {
-    case config::LoadBalancerPolicy::P2cEwma: return "p2c_ewma";
-    case config::LoadBalancerPolicy::LeastRequest: return "least_request";
-    case config::LoadBalancerPolicy::RoundRobin: return "round_robin";
-    case config::LoadBalancerPolicy::Random: return "random";
+    case config::LoadBalancerPolicy::P2cEwma:
+      return "p2c_ewma";
+    case config::LoadBalancerPolicy::LeastRequest:
+      return "least_request";
+    case config::LoadBalancerPolicy::RoundRobin:
+      return "round_robin";
+    case config::LoadBalancerPolicy::Random:
+      return "random";
   }
   return "";
 }
 
 std::string name_of(policy::OutlierEjection::State state) {
   switch (state) {
-    case policy::OutlierEjection::State::Healthy: return "healthy";
-    case policy::OutlierEjection::State::Ejected: return "ejected";
-    case policy::OutlierEjection::State::Probation: return "probation";
+    case policy::OutlierEjection::State::Healthy:
+      return "healthy";
+    case policy::OutlierEjection::State::Ejected:
+      return "ejected";
+    case policy::OutlierEjection::State::Probation:
+      return "probation";
   }
   return "";
 }
@@ -47,8 +54,8 @@ exchange::UpstreamLive ClusterState::live(TimePoint now) {
     endpoint.tries = slot.tries;
     endpoint.failures = slot.failures;
     for (std::size_t o = 0; o < kOutcomes; ++o) {
-      endpoint.outcomes.push_back({std::string(label(static_cast<exchange::AttemptOutcome>(o))),
-                                   slot.outcomes[o]});
+      endpoint.outcomes.push_back(
+          {std::string(label(static_cast<exchange::AttemptOutcome>(o))), slot.outcomes[o]});
     }
     endpoint.latency = choice_.latency(i, now);
     endpoint.state = "healthy";

@@ -270,9 +270,8 @@ bool ClusterState::at_limit_locked(const Slot& slot) const {
 void ClusterState::update_selectable_locked(std::uint32_t index) {
   const Slot& slot = slots_[index];
   if (!slot.endpoint) return;
-  const bool healthy =
-      !ejection_ || slot.departing ||
-      ejection_->state(index) == policy::OutlierEjection::State::Healthy;
+  const bool healthy = !ejection_ || slot.departing ||
+                       ejection_->state(index) == policy::OutlierEjection::State::Healthy;
   choice_.set_selectable(index, healthy && !slot.departing && !at_limit_locked(slot));
 }
 
@@ -330,6 +329,7 @@ void ClusterState::settle(Ticket& ticket, const policy::TryEnd& end, Duration ti
     if (ejection_ && !slot.departing) {
       if (ticket.probation && !ticket.sample) ejection_->give_back_probation(ticket.slot);
       change = ejection_->record(ticket.slot, end, now, ticket.probation);
+      if (change.restored) choice_.forget_latency(ticket.slot);
       update_selectable_locked(ticket.slot);
     }
   }
@@ -403,10 +403,9 @@ bool ClusterState::other_endpoint_usable(std::span<const std::uint32_t> tried, T
   for (std::size_t i = 0; i < tried.size(); ++i) {
     const auto slot = tried[i];
     const bool again = contains(tried.first(i), slot);
-    const bool selectable = slots_[slot].endpoint && !slots_[slot].departing &&
-                            !at_limit_locked(slots_[slot]) &&
-                            (!ejection_ || ejection_->state(slot) ==
-                                               policy::OutlierEjection::State::Healthy);
+    const bool selectable =
+        slots_[slot].endpoint && !slots_[slot].departing && !at_limit_locked(slots_[slot]) &&
+        (!ejection_ || ejection_->state(slot) == policy::OutlierEjection::State::Healthy);
     if (!again && selectable) --usable;
   }
   return usable > 0;

@@ -125,10 +125,10 @@ class ClusterState {
  private:
   static constexpr auto kOutcomes = static_cast<std::size_t>(exchange::AttemptOutcome::kCount);
   struct Slot {
-    EndpointPtr endpoint;               // null: free
-    bool departing = false;             // removed, while tries are still on it
+    EndpointPtr endpoint;    // null: free
+    bool departing = false;  // removed, while tries are still on it
     std::uint32_t requests = 0;
-    std::uint32_t connections = 0;      // busy ones
+    std::uint32_t connections = 0;  // busy ones
     std::uint64_t tries = 0;
     std::uint64_t failures = 0;
     std::array<std::uint64_t, kOutcomes> outcomes{};

@@ -66,15 +66,16 @@ class Connection {
   // Lets what is queued go out, then closes; the end of a tunnel.
   virtual void close_gracefully() = 0;
 
-  // --- for the pool's book ------------------------------------------------------------------------
+  // --- for the pool's book
+  // ------------------------------------------------------------------------
   const EndpointPtr& endpoint() const { return endpoint_; }
   std::uint32_t slot() const { return slot_; }
   bool used_before() const { return exchanges > 1; }
 
-  std::uint32_t exchanges = 0;      // begun on it
-  TimePoint expires = kNever;       // not reused from then on
+  std::uint32_t exchanges = 0;  // begun on it
+  TimePoint expires = kNever;   // not reused from then on
   TimePoint parked_at{};
-  Duration idle_hint{};             // the peer's Keep-Alive: timeout, 0 = not said
+  Duration idle_hint{};  // the peer's Keep-Alive: timeout, 0 = not said
 
   struct Bytes {
     std::uint64_t in = 0;

@@ -10,7 +10,9 @@ ConnectionPool::ConnectionPool(ClusterState& state, ConnectionFactory& factory,
                                exchange::Scheduler& scheduler, Random& random)
     : state_(state), factory_(factory), scheduler_(scheduler), random_(random) {}
 
-ConnectionPool::~ConnectionPool() { close_idle(); }
+ConnectionPool::~ConnectionPool() {
+  close_idle();
+}
 
 void ConnectionPool::close_idle() {
   for (Idle& idle : idle_) {
@@ -73,7 +75,8 @@ void ConnectionPool::give_back(ConnectionPtr connection) {
   const auto slot = connection->slot();
   if (slot >= idle_.size()) idle_.resize(slot + 1);
   connection->parked_at = now;
-  connection->park(*this, std::min(saturating_add(now, idle_time(*connection)), connection->expires));
+  connection->park(*this,
+                   std::min(saturating_add(now, idle_time(*connection)), connection->expires));
   idle_[slot].push_back(std::move(connection));
   state_.idle_connections.fetch_add(1, std::memory_order_relaxed);
 }

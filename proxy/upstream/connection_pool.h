@@ -36,7 +36,8 @@ class ConnectionPool final : private ConnectionKeeper {
   ConnectionPtr obtain(const Ticket& ticket, bool fresh, bool careful);
   // After an exchange: kept, or closed where it is not to be used again.
   void give_back(ConnectionPtr connection);
-  // Keeps it out of the way until its response has been read; its place in the limits comes back then.
+  // Keeps it out of the way until its response has been read; its place in the limits comes back
+  // then.
   void drain(ConnectionPtr connection);
   void count_bytes(Connection& connection);
   void connect_ended() { state_.connecting.fetch_sub(1, std::memory_order_relaxed); }

@@ -93,7 +93,8 @@ void Http1Connection::on_timer(net::Timer&) {
   }
 }
 
-// --- the request -----------------------------------------------------------------------------------
+// --- the request
+// -----------------------------------------------------------------------------------
 
 void Http1Connection::send_head(const http::RequestHead& head, const http::RequestAdditions& add) {
   INVARIANT(phase_ == Phase::Idle && user_);
@@ -148,9 +149,12 @@ void Http1Connection::resume() {
   if (stream_) stream_->start_reading();
 }
 
-bool Http1Connection::any_sent() const { return stream_ && stream_->bytes_taken() > sent_before_; }
+bool Http1Connection::any_sent() const {
+  return stream_ && stream_->bytes_taken() > sent_before_;
+}
 
-// --- the response ----------------------------------------------------------------------------------
+// --- the response
+// ----------------------------------------------------------------------------------
 
 void Http1Connection::on_read(std::string_view bytes) {
   if (phase_ == Phase::Idle) {
@@ -175,7 +179,8 @@ void Http1Connection::consume(std::string_view in) {
       case Phase::Tunnel:
         if (!in.empty()) user_->on_response_body(in);
         return;
-      default: return;
+      default:
+        return;
     }
   }
 }
@@ -226,10 +231,17 @@ bool Http1Connection::take_head(std::string_view block) {
 bool Http1Connection::read_body(std::string_view& in) {
   std::string_view data;
   switch (body_.next(in, data)) {
-    case http::BodyReader::Event::Data: give(data); return true;
-    case http::BodyReader::Event::NeedMore: return false;
-    case http::BodyReader::Event::Done: end(false, !in.empty()); return false;
-    case http::BodyReader::Event::Error: lose(true); return false;
+    case http::BodyReader::Event::Data:
+      give(data);
+      return true;
+    case http::BodyReader::Event::NeedMore:
+      return false;
+    case http::BodyReader::Event::Done:
+      end(false, !in.empty());
+      return false;
+    case http::BodyReader::Event::Error:
+      lose(true);
+      return false;
   }
   return false;
 }
@@ -242,8 +254,8 @@ void Http1Connection::give(std::string_view bytes) {
 
 void Http1Connection::end(bool peer_closed, bool leftover) {
   phase_ = Phase::Ended;
-  reusable_ = !peer_closed && !leftover && head_.keep_alive && request_complete_ &&
-              out_.empty() && stream_->queued() == 0;
+  reusable_ = !peer_closed && !leftover && head_.keep_alive && request_complete_ && out_.empty() &&
+              stream_->queued() == 0;
   if (draining_) {
     timer_.disarm();
     draining_ = false;
@@ -255,7 +267,8 @@ void Http1Connection::end(bool peer_closed, bool leftover) {
 void Http1Connection::on_eof() {
   if (phase_ == Phase::Idle && keeper_) return keeper_->on_idle_over(*this);
   if (!has_owner()) return;
-  if (phase_ == Phase::Tunnel || (phase_ == Phase::Body && head_.framing == http::Framing::UntilClose)) {
+  if (phase_ == Phase::Tunnel ||
+      (phase_ == Phase::Body && head_.framing == http::Framing::UntilClose)) {
     return end(true, false);
   }
   lose(false);
@@ -277,7 +290,8 @@ void Http1Connection::lose(bool bad_response) {
   if (user_) std::exchange(user_, nullptr)->on_connection_lost(bad_response);
 }
 
-// --- without a user ----------------------------------------------------------------------------------
+// --- without a user
+// ----------------------------------------------------------------------------------
 
 void Http1Connection::park(ConnectionKeeper& keeper, TimePoint until) {
   INVARIANT(reusable_ && phase_ == Phase::Ended);

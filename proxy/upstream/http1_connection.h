@@ -1,7 +1,8 @@
 // An HTTP/1.1 connection to an endpoint: one exchange at a time, kept alive between them.
 //
 // Reads stay armed for the connection's whole life, so that a peer that closes or speaks out of
-// turn is noticed while idle and never handed to a request. The only files of upstream/ that see net.
+// turn is noticed while idle and never handed to a request. The only files of upstream/ that see
+// net.
 #pragma once
 
 #include <memory>

@@ -6,7 +6,8 @@ namespace outrigger::exchange {
 namespace {
 
 TEST_CASE("dot segments are seen, plain and encoded, and nothing else is") {
-  for (const char* path : {"/..", "/.", "/a/../b", "/a/./b", "/a/..", "/%2e%2e/a", "/a/%2E", "/.%2e/x"}) {
+  for (const char* path :
+       {"/..", "/.", "/a/../b", "/a/./b", "/a/..", "/%2e%2e/a", "/a/%2E", "/.%2e/x"}) {
     INFO(path);
     CHECK(has_dot_segments(path));
   }

@@ -53,6 +53,26 @@ std::string sequence(EndpointChoice& choice, int length, std::vector<std::uint32
 const auto kAllPolicies = {Policy::P2cEwma, Policy::LeastRequest, Policy::RoundRobin,
                            Policy::Random};
 
+TEST_CASE("an endpoint that came back from an ejection is not starved by its old failures") {
+  EndpointChoice choice({.policy = config::LoadBalancerPolicy::P2cEwma}, Random(1));
+  TimePoint now{1000s};
+  for (std::uint32_t slot = 0; slot < 3; ++slot) choice.add(slot, 1, now);
+  for (int i = 0; i < 300; ++i) {
+    const std::uint32_t slot = static_cast<std::uint32_t>(i) % 3;
+    choice.on_start(slot, now);
+    choice.on_end(slot, now, 2ms, slot == 0, true);
+    now += 1ms;
+  }
+  const auto share_of_first = [&] {
+    int chosen = 0;
+    for (int i = 0; i < 300; ++i) chosen += choice.choose(now, {}, false) == 0u ? 1 : 0;
+    return chosen;
+  };
+  CHECK(share_of_first() == 0);
+  choice.forget_latency(0);
+  CHECK(share_of_first() > 50);
+}
+
 }  // namespace
 
 // --- what holds for every policy -------------------------------------------------------------

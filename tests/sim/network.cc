@@ -110,16 +110,14 @@ class FakeConnection final : public Connection, private exchange::Task {
     });
   }
 
-  void fail_connect(bool timed_out) {
-    std::exchange(user_, nullptr)->on_connect_failed(timed_out);
-  }
+  void fail_connect(bool timed_out) { std::exchange(user_, nullptr)->on_connect_failed(timed_out); }
 
   void answer() {
     const Behaviour now = behaviour();
     if (now.black_hole) return;
     const double chance = network_.random_.unit();
-    const Duration wait(static_cast<Duration::rep>(
-        static_cast<double>(now.latency.count()) * (0.5 + network_.random_.unit())));
+    const Duration wait(static_cast<Duration::rep>(static_cast<double>(now.latency.count()) *
+                                                   (0.5 + network_.random_.unit())));
     if (chance < now.reset_share) return later(wait, [this] { lose(false); });
     breaks_ = network_.random_.unit() < now.break_share;
     elsewhere_ = network_.random_.unit() < now.elsewhere_share;
@@ -187,7 +185,9 @@ class FakeConnection final : public Connection, private exchange::Task {
   bool elsewhere_ = false;
 };
 
-Network::~Network() { INVARIANT(alive_.empty()); }
+Network::~Network() {
+  INVARIANT(alive_.empty());
+}
 
 upstream::ConnectionPtr Network::connect(upstream::EndpointPtr endpoint, std::uint32_t slot,
                                          Duration timeout) {

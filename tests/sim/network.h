@@ -13,11 +13,11 @@ namespace outrigger::sim {
 
 // How an endpoint behaves at the moment.
 struct Behaviour {
-  bool refuses = false;       // connects are refused
-  bool black_hole = false;    // connects time out, requests are never answered
-  double error_share = 0;     // answered 503
-  double reset_share = 0;     // closed before the head
-  double break_share = 0;     // closed in the body
+  bool refuses = false;        // connects are refused
+  bool black_hole = false;     // connects time out, requests are never answered
+  double error_share = 0;      // answered 503
+  double reset_share = 0;      // closed before the head
+  double break_share = 0;      // closed in the body
   double elsewhere_share = 0;  // answered 503, marked x-outrigger-retry: elsewhere
   Duration latency = std::chrono::milliseconds(5);  // mean time to the head
 };

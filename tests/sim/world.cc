@@ -144,7 +144,9 @@ World::World(std::uint64_t seed) : seed_(seed), random_(seed) {
   scope_.scheduler = &time_;
   struct Forward final : exchange::Observer {
     explicit Forward(exchange::Observer& to) : to_(to) {}
-    void on_exchange_begun(std::uint32_t l, std::uint32_t r) override { to_.on_exchange_begun(l, r); }
+    void on_exchange_begun(std::uint32_t l, std::uint32_t r) override {
+      to_.on_exchange_begun(l, r);
+    }
     void on_exchange(const ExchangeRecord& record) override { to_.on_exchange(record); }
     exchange::Observer& to_;
   };
@@ -182,7 +184,8 @@ void World::make_config() {
 
   config::Route route{.name = "r", .upstream = "u"};
   route.timeouts.request = std::chrono::milliseconds(300 + random_.below(2000));
-  if (random_.below(2) == 0) route.timeouts.per_try = std::chrono::milliseconds(50 + random_.below(200));
+  if (random_.below(2) == 0)
+    route.timeouts.per_try = std::chrono::milliseconds(50 + random_.below(200));
   if (random_.below(4) != 0) route.retry = config::Retry{};
   if (route.retry && route.timeouts.per_try) {
     route.retry->retry_on.words.insert(config::RetryWord::PerTryTimeout);
@@ -234,13 +237,27 @@ void World::change_something() {
   const auto& chosen = endpoints[random_.below(static_cast<std::uint32_t>(endpoints.size()))];
   Behaviour& behaviour = network_->behaviour(chosen.address);
   switch (random_.below(10)) {
-    case 0: behaviour = {.refuses = true}; break;
-    case 1: behaviour = {.black_hole = true}; break;
-    case 2: behaviour = {.error_share = random_.unit()}; break;
-    case 3: behaviour = {.reset_share = random_.unit()}; break;
-    case 4: behaviour = {.break_share = random_.unit()}; break;
-    case 5: behaviour = {.elsewhere_share = random_.unit()}; break;
-    case 6: behaviour = {.latency = std::chrono::milliseconds(random_.below(500))}; break;
+    case 0:
+      behaviour = {.refuses = true};
+      break;
+    case 1:
+      behaviour = {.black_hole = true};
+      break;
+    case 2:
+      behaviour = {.error_share = random_.unit()};
+      break;
+    case 3:
+      behaviour = {.reset_share = random_.unit()};
+      break;
+    case 4:
+      behaviour = {.break_share = random_.unit()};
+      break;
+    case 5:
+      behaviour = {.elsewhere_share = random_.unit()};
+      break;
+    case 6:
+      behaviour = {.latency = std::chrono::milliseconds(random_.below(500))};
+      break;
     case 7: {
       std::vector<upstream::WantedEndpoint> some;
       for (const auto& each : endpoints) {
@@ -253,7 +270,8 @@ void World::change_something() {
       states_[0]->configure(config_->upstreams[0], time_.now());
       states_[0]->set_endpoints(endpoints, time_.now());
       break;
-    default: behaviour = {};
+    default:
+      behaviour = {};
   }
   states_[0]->sweep_if_due(time_.now());
 }

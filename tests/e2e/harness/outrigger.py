@@ -170,7 +170,7 @@ class Outrigger:
             last[:] = [self.metric(name, **labels)]
             return holds(last[0])
         try:
-            eventually(look, f"{name}{labels}", within=min(GUARD, 10))
+            eventually(look, f"{name}{labels}", within=GUARD / 3)
         except AssertionError as error:
             raise AssertionError(f"{error}; it is {last}, expected {expected}") from None
         return last[0]
