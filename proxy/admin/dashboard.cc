@@ -20,7 +20,7 @@ th { font-weight: 600; } th:first-child, td:first-child { text-align: left; }
 </style></head><body>
 <h1>outrigger</h1><p id="note" role="status">reading …</p>
 <div class="tiles" id="tiles"></div><div id="upstreams"></div>
-<p><a href="/upstreams">/upstreams</a> · <a href="/routes">/routes</a> · <a href="/config">/config</a> · <a href="/metrics">/metrics</a></p>
+<p><a href="upstreams">/upstreams</a> · <a href="routes">/routes</a> · <a href="config">/config</a> · <a href="metrics">/metrics</a></p>
 <script>
 "use strict";
 let before = null;
@@ -34,10 +34,28 @@ function parse(text) {
     for (const l of (m[2] || "").matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)) labels[l[1]] = l[2];
     samples.push({ name: "" + m[1], labels, value: Number(m[3]) });
   }
-  return (name, where = () => true) => samples.filter(s => s.name === "outrigger_" + name && where(s.labels)).reduce((a, s) => a + s.value, 0);
+  const all = (name, where = () => true) => samples.filter(s => s.name === "outrigger_" + name && where(s.labels));
+  const sum = (...which) => all(...which).reduce((a, s) => a + s.value, 0);
+  return { all, sum };
 }
 function tile(name, value, cls) { const t = el("div", undefined, "tile"); t.append(el("b", value, cls), el("span", name)); return t; }
-function draw(get, upstreams, now) {
+// A route's own breaker is on no other page than the metrics'.
+function routeBreakers(all) {
+  const breakers = all("circuit_breaker_state", l => l.scope === "route");
+  const box = el("section"), table = el("table"), head = el("tr");
+  if (!breakers.length) return box;
+  for (const h of ["route", "breaker", "refused"]) head.append(el("th", h));
+  table.append(head);
+  for (const b of breakers) {
+    const state = ["closed", "half-open", "open"][b.value], row = el("tr");
+    const refused = all("circuit_breaker_rejected_total", l => l.scope === "route" && l.name === b.labels.name);
+    row.append(el("td", b.labels.name), el("td", state, state), el("td", refused.reduce((a, s) => a + s.value, 0)));
+    table.append(row);
+  }
+  box.append(el("h2", "breakers of routes"), table);
+  return box;
+}
+function draw({ all: series, sum: get }, upstreams, now) {
   const seen = { requests: get("requests_total"), failed: get("requests_total", l => l.code >= "500"), tries: get("upstream_attempts_total"),
     first: get("upstream_attempts_total", l => l.try === "first"), retries: get("retries_total"), ejections: get("outlier_ejections_total"), at: now };
   const rate = key => before ? Math.max(0, (seen[key] - before[key]) / ((now - before.at) / 1000)).toFixed(1) : "–";
@@ -60,12 +78,12 @@ function draw(get, upstreams, now) {
     box.append(u.endpoints.length ? table : el("p", u.resolution_error || "no endpoints", "bad"));
     return box;
   });
-  document.getElementById("upstreams").replaceChildren(...all);
+  document.getElementById("upstreams").replaceChildren(...all, routeBreakers(series));
 }
 async function turn() {
   const note = document.getElementById("note");
   try {
-    const [metrics, upstreams] = await Promise.all([fetch("/metrics"), fetch("/upstreams")]);
+    const [metrics, upstreams] = await Promise.all([fetch("metrics"), fetch("upstreams")]);
     if (!metrics.ok || !upstreams.ok) throw new Error("status " + upstreams.status);
     draw(parse(await metrics.text()), (await upstreams.json()).upstreams, Date.now());
     note.textContent = "live, each second";

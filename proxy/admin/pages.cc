@@ -1,5 +1,6 @@
 #include "proxy/admin/pages.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 namespace outrigger::admin {
@@ -85,6 +86,14 @@ Json match_json(const config::Match& match) {
   return json;
 }
 
+// Names of routes are unique over all listeners. `at`: where it stands when both are of one reload.
+exchange::RouteLive live_of(const config::Route& route, std::size_t at,
+                            const exchange::LiveState& live) {
+  if (at < live.routes.size() && live.routes[at].name == route.name) return live.routes[at];
+  const auto found = std::ranges::find(live.routes, route.name, &exchange::RouteLive::name);
+  return found != live.routes.end() ? *found : exchange::RouteLive{};
+}
+
 }  // namespace
 
 std::string upstreams_json(const exchange::LiveState& live) {
@@ -98,11 +107,12 @@ std::string routes_json(const config::Config& config, const exchange::LiveState&
   std::size_t index = 0;
   for (const auto& listener : config.listeners) {
     for (const auto& route : listener.routes) {
-      const exchange::RouteLive& now = live.routes.at(index++);
+      const exchange::RouteLive now = live_of(route, index++, live);
       Json json = {{"listener", listener.name},
                    {"name", route.name},
                    {"match", match_json(route.match)},
                    {"requests_in_flight", now.requests_in_flight},
+                   {"max_requests", now.max_requests > 0 ? Json(now.max_requests) : Json()},
                    {"circuit_breaker", breaker_json(now.breaker)}};
       if (route.upstream) json["upstream"] = *route.upstream;
       if (route.respond) json["respond"] = {{"status", route.respond->status}};

@@ -8,18 +8,27 @@
 namespace outrigger::admin {
 namespace {
 
-// Of an authority: without the port, an IPv6 address without brackets.
-std::string host_of(std::string_view authority) {
-  if (authority.starts_with('[')) {
-    return std::string(authority.substr(1, authority.find(']') - 1));
-  }
-  return std::string(authority.substr(0, authority.find(':')));
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
 }
 
-bool is_ip(const std::string& host) {
+// Of an authority: without its port, an IPv6 address with its brackets. Empty where anything but
+// a port follows: what one reader takes for the host may be another's user name.
+std::string_view host_of(std::string_view authority) {
+  const std::size_t bracket = authority.starts_with('[') ? authority.find(']') : 0;
+  if (bracket == std::string_view::npos) return {};
+  const std::size_t colon = authority.find(':', bracket);
+  if (colon == std::string_view::npos) return authority;
+  return std::ranges::all_of(authority.substr(colon + 1), is_digit) ? authority.substr(0, colon)
+                                                                    : std::string_view{};
+}
+
+bool is_ip(std::string_view host) {
+  const bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
+  const std::string text(bracketed ? host.substr(1, host.size() - 2) : host);
+  if (text.find('\0') != std::string::npos) return false;  // inet_pton would stop there
   unsigned char buffer[16];
-  return inet_pton(AF_INET, host.c_str(), buffer) == 1 ||
-         inet_pton(AF_INET6, host.c_str(), buffer) == 1;
+  return inet_pton(bracketed ? AF_INET6 : AF_INET, text.c_str(), buffer) == 1;
 }
 
 std::string own_name() {
@@ -35,6 +44,12 @@ bool same_secret(std::string_view a, std::string_view b) {
     difference |= static_cast<unsigned char>(a[i] ^ other);
   }
   return difference == 0;
+}
+
+bool is_own(std::string_view origin, std::string_view authority) {
+  const auto scheme_end = origin.find("://");
+  return scheme_end != std::string_view::npos &&
+         http::equals_ignore_case(origin.substr(scheme_end + 3), authority);
 }
 
 bool open_to_all(std::string_view path) {
@@ -56,10 +71,11 @@ Rules Rules::metrics_only() {
 }
 
 bool Rules::knows_host(std::string_view authority) const {
-  const std::string host = host_of(authority);
-  if (host.empty() || is_ip(host)) return true;  // empty: HTTP/1.0, or a Unix socket
-  return std::ranges::any_of(
-      hosts_, [&host](const std::string& known) { return http::equals_ignore_case(host, known); });
+  const std::string_view host = host_of(authority);
+  if (host.empty()) return false;
+  return is_ip(host) || std::ranges::any_of(hosts_, [host](const std::string& known) {
+           return http::equals_ignore_case(host, known);
+         });
 }
 
 bool Rules::has_token(const http::RequestHead& head) const {
@@ -85,11 +101,10 @@ Verdict Rules::judge_change(const http::RequestHead& head) const {
   if (head.method != "POST" && head.method != "PUT" && head.method != "DELETE") {
     return {405, "state changes only by POST, PUT and DELETE"};
   }
-  if (const auto* origin = head.headers.find("Origin")) {
-    const auto scheme_end = origin->value.find("://");
-    const bool own = scheme_end != std::string_view::npos &&
-                     http::equals_ignore_case(origin->value.substr(scheme_end + 3), head.authority);
-    if (!own) return {403, "a foreign Origin may not change anything"};
+  for (const http::HeaderField& field : head.headers.all()) {
+    if (http::equals_ignore_case(field.name, "Origin") && !is_own(field.value, head.authority)) {
+      return {403, "a foreign Origin may not change anything"};
+    }
   }
   const auto* header = head.headers.find("X-Outrigger-Admin");
   if (!token_ && !(header && header->value == "1")) {

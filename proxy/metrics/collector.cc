@@ -34,7 +34,7 @@ struct UpstreamSum {
   std::array<std::array<double, static_cast<std::size_t>(exchange::AttemptOutcome::kCount)>, 3>
       attempts{};
   exchange::HistogramLive attempt_duration;
-  std::map<std::string_view, double> overflows;
+  std::array<double, static_cast<std::size_t>(exchange::LimitKind::kCount)> overflows{};
 };
 
 template <class Cells, class LabelOf>
@@ -72,8 +72,9 @@ void add_cells(UpstreamSum& sum, const UpstreamCells& cells) {
     }
   }
   cells.attempt_duration.add_to(sum.attempt_duration);
-  add_by_label(sum.overflows, cells.overflows,
-               [](std::size_t i) { return label(static_cast<exchange::LimitKind>(i)); });
+  for (std::size_t i = 0; i < cells.overflows.size(); ++i) {
+    sum.overflows[i] += static_cast<double>(cells.overflows[i].value());
+  }
 }
 
 struct Sums {
@@ -154,19 +155,25 @@ void add_retry_families(Families& out, const Sums& sums, const exchange::LiveSta
   auto retries = counter("retries_total", "Retries begun, by the word that granted them");
   auto denied = counter("retries_denied_total", "Retries that were not made, by cause");
   auto timeouts = counter("timeouts_total", "Timeouts that were over, by kind");
+  // Those without a route, of all listeners: the labels do not tell listeners apart.
+  std::map<std::string_view, double> unrouted;
   for (const auto& [key, sum] : sums.routes) {
+    if (sum.labels.route.empty()) {
+      for (const auto& [kind, n] : sum.timeouts) unrouted[kind] += n;
+      continue;
+    }
     const std::pair<std::string_view, std::string_view> route{"route", sum.labels.route};
     const std::pair<std::string_view, std::string_view> upstream{"upstream", sum.labels.upstream};
     for (const auto& [why, n] : sum.retries) retries.add({route, upstream, {"reason", why}}, n);
     for (const auto& [why, n] : sum.denied) denied.add({route, upstream, {"cause", why}}, n);
     for (const auto& [kind, n] : sum.timeouts) timeouts.add({route, upstream, {"kind", kind}}, n);
   }
-  // Of callers without a request, summed over the listeners: they have no route.
-  std::map<std::string_view, double> idle;
   for (const auto& listener : live.listeners) {
-    for (const auto& each : listener.timeouts) idle[each.label] += static_cast<double>(each.count);
+    for (const auto& each : listener.timeouts) {
+      unrouted[each.label] += static_cast<double>(each.count);
+    }
   }
-  for (const auto& [kind, n] : idle) {
+  for (const auto& [kind, n] : unrouted) {
     if (n > 0) timeouts.add({{"route", ""}, {"upstream", ""}, {"kind", kind}}, n);
   }
   for (Family* each : {&retries, &denied, &timeouts}) out.push_back(each->take());
@@ -189,8 +196,9 @@ void add_attempt_families(Families& out, const Sums& sums, const exchange::LiveS
       }
     }
     duration.add({{"upstream", name}}, sum.attempt_duration);
-    for (const auto& [limit, n] : sum.overflows) {
-      overflow.add({{"upstream", name}, {"limit", limit}}, n);
+    for (std::size_t i = 1; i < sum.overflows.size(); ++i) {  // 0 is LimitKind::None
+      const auto limit = label(static_cast<exchange::LimitKind>(i));
+      overflow.add({{"upstream", name}, {"limit", limit}}, sum.overflows[i]);
     }
   }
   std::map<std::string_view, double> listeners;
@@ -200,7 +208,7 @@ void add_attempt_families(Families& out, const Sums& sums, const exchange::LiveS
     }
   }
   for (const auto& [limit, n] : listeners) {
-    if (n > 0) overflow.add({{"upstream", ""}, {"limit", limit}}, n);
+    overflow.add({{"upstream", ""}, {"limit", limit}}, n);
   }
   for (Family* each : {&attempts, &duration, &overflow}) out.push_back(each->take());
 }

@@ -61,9 +61,10 @@ class MeterObserver final : public exchange::Observer {
     if (record.limit != exchange::LimitKind::None) cell(upstream.overflows, record.limit).add();
     for (std::size_t i = 0; i < record.try_count; ++i) {
       const exchange::TryRecord& one = record.tries[i];
+      if (!one.reached_endpoint) continue;
       const auto kind = static_cast<std::size_t>(one.kind);
       cell(upstream.attempts[kind], attempt_outcome(one)).add();
-      if (one.ended) upstream.attempt_duration.observe(one.took);
+      if (one.ended && !record.upgraded) upstream.attempt_duration.observe(one.took);
       if (one.kind == exchange::TryKind::Retry) cell(mine.retries, record.retry_reasons[i]).add();
     }
   }
@@ -89,8 +90,10 @@ std::unique_ptr<exchange::Observer> ExchangeMeter::observer_for(const Catalogue&
   for (const RouteLabels& labels : catalogue.routes) observer->routes.push_back(route(labels));
   for (const std::string& name : catalogue.upstreams) {
     auto& made = upstreams_[name];
-    if (!made) made = std::make_shared<UpstreamCells>();
-    made->name = name;
+    if (!made) {  // the name of a shown one may be being read
+      made = std::make_shared<UpstreamCells>();
+      made->name = name;
+    }
     observer->upstreams.push_back(made);
   }
   std::erase_if(routes_, [&](const auto& each) {

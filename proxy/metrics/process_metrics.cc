@@ -32,7 +32,9 @@ double start_time() {
   }
   std::ifstream self("/proc/self/stat");
   std::string text((std::istreambuf_iterator<char>(self)), {});
-  std::istringstream fields(text.substr(text.rfind(')') + 2));
+  const auto name_end = text.rfind(") ");
+  if (name_end == std::string::npos) return 0;  // no /proc here
+  std::istringstream fields(text.substr(name_end + 2));
   std::string field;
   for (int i = 3; i <= 22 && fields >> field; ++i) {
   }

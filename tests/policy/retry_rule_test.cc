@@ -299,7 +299,7 @@ TEST_CASE("labels are the contract's words") {
   CHECK(label(Denial::NoOtherEndpoint) == "no-other-endpoint");
 }
 
-TEST_CASE("judging allocates nothing") {
+TEST_CASE("a retry rule judges without allocating") {
   const auto rule = rule_of(kEveryWord);
   const auto before = test::allocations();
   const bool answer = retries(rule, status(503)) && rule.repeatable("DELETE", false);
