@@ -48,6 +48,7 @@ BANNED = [
 TOP_LEVEL = {"CMakeLists.txt", "CMakePresets.json", "README.md", "dev", "proxy", "config", "tests",
              "deploy", "helm", "docker", "build"}
 MAX_COLUMNS = 100
+LONG_LINES = {"proxy/admin/dashboard.cc"}  # a page of HTML as it is served
 BAD_NAMES = re.compile(r"(^|_)(util|utils|common|core|manager|helper|impl)(_|\.|$)")
 
 
@@ -70,7 +71,7 @@ def check_file(path, text):
         yield 1, f"{name}: a name that says nothing"
     in_sources = not path.startswith("tests/")
     for number, line in enumerate(text.splitlines(), 1):
-        if len(line) > MAX_COLUMNS:
+        if len(line) > MAX_COLUMNS and path not in LONG_LINES:
             yield number, f"over {MAX_COLUMNS} columns"
         include = re.match(r'#include "([^"]+)"', line)
         if include and in_sources and not allowed(folder, include[1]):
