@@ -249,6 +249,11 @@ int Daemon::run() {
   return exit_status_;
 }
 
+bool Daemon::held_up_by_resolution() const {
+  return std::ranges::any_of(discoveries_,
+                             [](const auto& each) { return each.second->resolving(); });
+}
+
 void Daemon::stop() {
   loop_.post([this] { drain(); });
 }

@@ -35,12 +35,14 @@ class Daemon final : private net::TimerEvents, private admin::Control {
   std::optional<int> start(const std::string& config_file);
   // Until the end; the exit status.
   int run();
+  // After run(): ending the process in the ordinary way would wait for a name server.
+  bool held_up_by_resolution() const;
   // From any thread: what SIGTERM does.
   void stop();
   const config::Config& config() const { return *config_; }
   // From any thread, after start().
   exchange::LiveState live() const;
-  std::string metrics_page() { return metrics::metrics_page(*collector_); }
+  std::string metrics_page() const { return metrics::metrics_page(*collector_); }
   std::string admin_address() const { return admin_ ? admin_->address() : ""; }
 
  private:

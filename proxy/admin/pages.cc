@@ -36,7 +36,7 @@ Json endpoint_json(const exchange::EndpointLive& endpoint) {
           {"state", endpoint.state},
           {"weight", endpoint.weight},
           {"requests_in_flight", endpoint.in_flight},
-          {"connections", endpoint.connections},
+          {"connections_in_use", endpoint.connections},
           {"tries", endpoint.tries},
           {"failures", endpoint.failures},
           {"latency_ms", milliseconds(endpoint.latency)},

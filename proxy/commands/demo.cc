@@ -11,6 +11,7 @@
 #include <fstream>
 #include <functional>
 #include <list>
+#include <sstream>
 #include <thread>
 
 #include "proxy/base/log.h"
@@ -46,9 +47,6 @@ listeners:
         upstream: slow
         timeouts: {{request: 5s, per_try: 300ms}}
         retry: {{max_retries: 4, retry_on: [default, per-try-timeout]}}
-      - name: down                    # nobody is there: the breaker spares everyone the wait
-        match: {{path_prefix: /down}}
-        upstream: down
 upstreams:
   flaky:
     endpoints: ["{flaky1}", "{flaky2}", "{healthy}"]
@@ -58,10 +56,8 @@ upstreams:
     retry_budget: {{percent: 60, min_per_second: 5}}
   slow:
     endpoints: ["{slow}"]
-    retry_budget: {{percent: 60, min_per_second: 5}}
-  down:
-    endpoints: ["{nobody}"]
     circuit_breaker: {{}}
+    retry_budget: {{percent: 60, min_per_second: 5}}
 )";
 
 // A port of the loopback that is free now; the wished one if it is.
@@ -109,11 +105,14 @@ class View {
     const auto live = daemon_.live();
     if (plain_) return print_line(live);
     std::string screen = "\x1b[H\x1b[2J\x1b[1moutrigger demo\x1b[0m — " + hints_ + "\n\n";
-    screen += "  callers of     answered   refused at once   failed\n";
+    const Sums sums = add_up(live);
+    screen += "  callers of     answered   failed\n";
     for (const Seen& each : seen_) {
-      screen += fmt::format("  {:<12} {:>10} {:>17} {:>8}\n", each.path, each.good.load(),
-                            each.refused.load(), each.failed.load());
+      screen +=
+          fmt::format("  {:<12} {:>10} {:>8}\n", each.path, each.good.load(), each.failed.load());
     }
+    screen +=
+        fmt::format("\n  retries made for them {}, ejections {}\n", sums.retries, sums.ejections);
     screen += "\n  upstream  endpoint               state       tries  failures  latency\n";
     for (const auto& upstream : live.upstreams) screen += rows_of(upstream);
     std::fputs(screen.c_str(), stdout);
@@ -124,17 +123,16 @@ class View {
   void sum_up() const {
     const Sums sums = add_up(daemon_.live());
     std::printf("%s%llu requests were made by callers; upstreams failed %llu of %llu tries.\n",
-                plain_ ? "" : "\n", count(sums.good + sums.refused + sums.failed),
-                count(sums.bad_tries), count(sums.tries));
-    std::printf("Callers saw %llu failures where anybody was there to answer; %llu ejections.\n",
-                count(sums.failed_where_up), count(sums.ejections));
-    std::printf("%llu were refused at once by the open breaker of the dead upstream.\n",
-                count(sums.refused));
+                plain_ ? "" : "\n", count(sums.good + sums.failed), count(sums.bad_tries),
+                count(sums.tries));
+    std::printf("%llu retries and %llu ejections kept that from them.\n", count(sums.retries),
+                count(sums.ejections));
+    std::printf("Callers saw %llu failures.\n", count(sums.failed));
   }
 
  private:
   struct Sums {
-    std::uint64_t good = 0, refused = 0, failed = 0, failed_where_up = 0;
+    std::uint64_t good = 0, failed = 0, retries = 0;
     std::uint64_t tries = 0, bad_tries = 0, ejections = 0, ejected_now = 0;
   };
 
@@ -159,14 +157,23 @@ class View {
     return rows;
   }
 
+  // All series of a counter, from the page that Prometheus gets.
+  std::uint64_t counted(std::string_view name) const {
+    std::istringstream page(daemon_.metrics_page());
+    double sum = 0;
+    for (std::string line; std::getline(page, line);) {
+      if (line.starts_with(name)) sum += std::strtod(line.c_str() + line.rfind(' '), nullptr);
+    }
+    return static_cast<std::uint64_t>(sum);
+  }
+
   Sums add_up(const exchange::LiveState& live) const {
     Sums sums;
     for (const Seen& each : seen_) {
       sums.good += each.good;
-      sums.refused += each.refused;
       sums.failed += each.failed;
-      if (each.path != "/down") sums.failed_where_up += each.failed;
     }
+    sums.retries = counted("outrigger_retries_total");
     for (const auto& upstream : live.upstreams) {
       for (const auto& endpoint : upstream.endpoints) {
         sums.tries += endpoint.tries;
@@ -186,10 +193,11 @@ class View {
         breakers += fmt::format("; {} {}", upstream.name, breaker_of(upstream));
     }
     fmt::print(
-        "callers: {} answered, {} refused at once, {} failed (of them {} at live upstreams)"
-        " | upstreams: {} of {} tries failed; {} ejections, {} out now{}\n",
-        sums.good, sums.refused, sums.failed, sums.failed_where_up, sums.bad_tries, sums.tries,
-        sums.ejections, sums.ejected_now, breakers);
+        "callers: {} answered, {} failed | upstreams: {} of {} tries failed; {} retries, {} "
+        "ejections,"
+        " {} out now{}\n",
+        sums.good, sums.failed, sums.bad_tries, sums.tries, sums.retries, sums.ejections,
+        sums.ejected_now, breakers);
     std::fflush(stdout);
   }
 
@@ -267,8 +275,7 @@ int demo(const DemoOptions& options) {
                   arg("flaky1", playground.upstream(flaky).address()),
                   arg("flaky2", playground.upstream(flaky).address()),
                   arg("healthy", playground.upstream({}).address()),
-                  arg("slow", playground.upstream({.slow_share = 0.25}).address()),
-                  arg("nobody", free_address(0))));
+                  arg("slow", playground.upstream({.slow_share = 0.25}).address())));
   if (file.path().empty()) {
     std::fputs("outrigger: cannot write the demo's configuration: is TMPDIR writable?\n", stderr);
     return 1;
@@ -284,7 +291,7 @@ int demo(const DemoOptions& options) {
   std::fflush(stdout);
 
   std::list<Seen> seen;
-  for (const char* path : {"/flaky", "/slow", "/down"}) seen.emplace_back().path = path;
+  for (const char* path : {"/flaky", "/slow"}) seen.emplace_back().path = path;
   View view(
       daemon, seen, plain,
       fmt::format("Ctrl-C ends it\n  configuration  {}\n  try            curl -i http://{}/flaky\n"

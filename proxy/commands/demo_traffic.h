@@ -17,8 +17,7 @@ namespace outrigger::commands {
 struct Seen {
   std::string path;
   std::atomic<std::uint64_t> good{0};
-  std::atomic<std::uint64_t> refused{0};  // 503 circuit-open: said at once, without a try
-  std::atomic<std::uint64_t> failed{0};   // any other failure
+  std::atomic<std::uint64_t> failed{0};  // a 5xx, or none at all
 };
 
 class DemoCaller final : private net::ConnectorEvents,

@@ -1,3 +1,5 @@
+#include <cstdlib>
+
 #include "proxy/commands/commands.h"
 #include "proxy/daemon.h"
 
@@ -6,7 +8,9 @@ namespace outrigger::commands {
 int run(const std::string& config_file) {
   Daemon daemon;
   if (const auto status = daemon.start(config_file)) return *status;
-  return daemon.run();
+  const int status = daemon.run();
+  if (daemon.held_up_by_resolution()) std::_Exit(status);
+  return status;
 }
 
 }  // namespace outrigger::commands

@@ -37,7 +37,7 @@ struct EndpointLive {
   std::string state;       // healthy, ejected, probation
   std::uint32_t weight = 1;
   std::uint32_t in_flight = 0;
-  std::uint32_t connections = 0;  // active + idle + connecting
+  std::uint32_t connections = 0;  // in use: with a try, or connecting for one
   std::uint64_t tries = 0;
   std::uint64_t failures = 0;           // that a detector would look at
   std::vector<LabelledCount> outcomes;  // of tries, by the label of upstream_attempts_total

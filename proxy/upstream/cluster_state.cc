@@ -224,7 +224,10 @@ ClusterState::Pick ClusterState::pick_locked(Waiter& waiter, TimePoint now) {
   const auto probation = ejection_ ? ejection_->free_probation_slot() : std::nullopt;
   const bool probation_fits = probation && !at_limit_locked(slots_[*probation]) &&
                               !(waiter.elsewhere && contains(waiter.tried, *probation));
-  if (probation_fits && waiter.repeatable && !contains(waiter.tried, *probation)) {
+  const bool may_probe =
+      probation_fits && !contains(waiter.tried, *probation) &&
+      (waiter.repeatable || now - slots_[*probation].on_probation_since >= kProbationPatience);
+  if (may_probe) {
     take_slot_locked(waiter, *probation, true, now);
     return Pick::Found;
   }
@@ -277,7 +280,10 @@ void ClusterState::update_selectable_locked(std::uint32_t index) {
 
 void ClusterState::advance_locked(TimePoint now) {
   if (!ejection_ || now < ejection_->next_return()) return;
-  ejection_->advance(now, [this](std::uint32_t slot) { update_selectable_locked(slot); });
+  ejection_->advance(now, [this, now](std::uint32_t slot) {
+    slots_[slot].on_probation_since = now;
+    update_selectable_locked(slot);
+  });
 }
 
 void ClusterState::serve_queue_locked(TimePoint now) {
@@ -382,6 +388,11 @@ void ClusterState::finish(Ticket& ticket, Duration time_to_head, bool connection
   } else {
     limit_.release();
   }
+  serve_queue_locked(now);
+}
+
+void ClusterState::serve_queue(TimePoint now) {
+  const std::lock_guard lock(mutex_);
   serve_queue_locked(now);
 }
 

@@ -80,6 +80,10 @@ struct Waiter : policy::PendingNode, exchange::Task {
 
 class ClusterState {
  public:
+  // A free probation place waits so long for a request that may be sent twice; then any will do,
+  // so that an upstream which is only sent POSTs gets its endpoint back.
+  static constexpr Duration kProbationPatience = std::chrono::seconds(5);
+
   ClusterState(const config::Upstream& settings, std::uint64_t seed);
   ~ClusterState();
 
@@ -100,6 +104,8 @@ class ClusterState {
   // The place comes back, and passes to the oldest waiter. `connection_stays`: only the request's
   // (an upgraded connection, or one that still reads a dropped response).
   void finish(Ticket& ticket, Duration time_to_head, bool connection_stays, TimePoint now);
+  // After configure(), from the worker: higher limits let those in who wait.
+  void serve_queue(TimePoint now);
   void connection_freed(std::uint32_t slot, TimePoint now);
 
   // --- what a plan asks ---------------------------------------------------------------------
@@ -127,6 +133,7 @@ class ClusterState {
   struct Slot {
     EndpointPtr endpoint;    // null: free
     bool departing = false;  // removed, while tries are still on it
+    TimePoint on_probation_since{};
     std::uint32_t requests = 0;
     std::uint32_t connections = 0;  // busy ones
     std::uint64_t tries = 0;

@@ -30,7 +30,8 @@ class Discovery final : private net::TimerEvents {
 
   // Every name has answered or failed once.
   bool first_round_done() const { return pending_ == 0 || rounds_ > 0; }
-  bool resolves_names() const { return !names_.empty(); }
+  // A thread of the process is asking a name server, and ends only when that answers.
+  bool resolving() const { return pending_ > 0; }
 
  private:
   struct Name final : net::ResolutionEvents {

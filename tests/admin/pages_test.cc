@@ -100,7 +100,7 @@ TEST_CASE("an upstream shows its endpoints, breaker, budget and connections") {
                                        {"state", "ejected"},
                                        {"weight", 3},
                                        {"requests_in_flight", 4},
-                                       {"connections", 5},
+                                       {"connections_in_use", 5},
                                        {"tries", 60},
                                        {"failures", 7},
                                        {"latency_ms", 1.5},

@@ -24,7 +24,7 @@ inline Catalogue catalogue() {
 }
 
 inline ExchangeRecord record(int status, std::uint32_t route = 0, std::uint32_t upstream = 0) {
-  ExchangeRecord made;
+  ExchangeRecord made{};  // retry_reasons has no default of its own
   made.listener = route == 2 ? 1 : 0;
   made.route = route;
   made.upstream = upstream;
@@ -33,7 +33,7 @@ inline ExchangeRecord record(int status, std::uint32_t route = 0, std::uint32_t 
 }
 
 inline ExchangeRecord without_route(int status, std::uint32_t listener = 0) {
-  ExchangeRecord made;
+  ExchangeRecord made{};  // retry_reasons has no default of its own
   made.listener = listener;
   made.status = status;
   return made;
