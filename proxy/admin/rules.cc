@@ -16,7 +16,6 @@ bool is_digit(char c) {
 // a port follows: what one reader takes for the host may be another's user name.
 std::string_view host_of(std::string_view authority) {
   const std::size_t bracket = authority.starts_with('[') ? authority.find(']') : 0;
-  if (bracket == std::string_view::npos) return {};
   const std::size_t colon = authority.find(':', bracket);
   if (colon == std::string_view::npos) return authority;
   return std::ranges::all_of(authority.substr(colon + 1), is_digit) ? authority.substr(0, colon)

@@ -53,11 +53,11 @@ upstreams:
     load_balancer: {{policy: round_robin}}
     outlier_detection: {{base_ejection_time: 3s}}
     circuit_breaker: {{}}
-    retry_budget: {{percent: 60, min_per_second: 5}}
+    retry_budget: {{percent: 100, min_per_second: 20}}
   slow:
     endpoints: ["{slow}"]
     circuit_breaker: {{}}
-    retry_budget: {{percent: 60, min_per_second: 5}}
+    retry_budget: {{percent: 100, min_per_second: 20}}
 )";
 
 // A port of the loopback that is free now; the wished one if it is.
