@@ -26,7 +26,7 @@ class Definitions {
   Json blocks_ = Json::object();
 };
 
-// --- One value of any kind --------------------------------------------------------------------
+// One value of any kind.
 
 void report(Reader& in, const Yaml& node, const Fault& fault, const std::string& expected);
 
@@ -72,7 +72,7 @@ auto fresh(const K& kind) {
   }
 }
 
-// --- Visitors ---------------------------------------------------------------------------------
+// Visitors.
 
 class BlockReader {
  public:
@@ -177,7 +177,7 @@ struct KeyNames {
   }
 };
 
-// --- Composite kinds --------------------------------------------------------------------------
+// Composite kinds.
 
 template <class T>
 struct Block {

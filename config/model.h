@@ -75,7 +75,7 @@ struct Check {
   std::vector<std::string> ignore;
 };
 
-// --- Routes ---------------------------------------------------------------------------------
+// Routes.
 
 struct HeaderMatch {
   std::string name;  // compared without case
@@ -199,7 +199,7 @@ struct Route {
   Location location;
 };
 
-// --- Listeners ------------------------------------------------------------------------------
+// Listeners.
 
 enum class Direction { Inbound, Outbound };
 enum class Forwarded { Append, Pass, Remove };
@@ -235,7 +235,7 @@ struct Listener {
   Location location;
 };
 
-// --- Upstreams ------------------------------------------------------------------------------
+// Upstreams.
 
 struct Endpoint {
   std::string address;  // host:port, [v6]:port, unix:/path; a host name is resolved

@@ -62,7 +62,7 @@ Json list_schema(Definitions& definitions) {
 
 }  // namespace
 
-// --- match ------------------------------------------------------------------------------------
+// Match.
 
 void PathAs::read(Reader& in, const Yaml& node, Match& out) const {
   std::string path;
@@ -110,7 +110,7 @@ std::string HeaderAs::expected() const {
   return is_presence() ? Flag{}.expected() : text().expected();
 }
 
-// --- retry_on ---------------------------------------------------------------------------------
+// Retry_on.
 
 void RetryOnList::read(Reader& in, const Yaml& node, RetryOn& out) const {
   if (node.kind != Yaml::Kind::List) return in.expected(node, expected());
@@ -156,7 +156,7 @@ Json RetryOnList::alternatives(Definitions&) const {
   return Json::array({{{"type", "array"}, {"items", any_of(std::move(items))}}});
 }
 
-// --- headers ----------------------------------------------------------------------------------
+// Headers.
 
 void HeaderMap::read(Reader& in, const Yaml& node, Headers& out) const {
   if (node.kind != Yaml::Kind::Map) return in.expected(node, expected());
@@ -184,7 +184,7 @@ Json HeaderMap::alternatives(Definitions&) const {
                        {"additionalProperties", {{"type", "string"}}}}});
 }
 
-// --- routes, listeners, upstreams -------------------------------------------------------------
+// Routes, listeners, upstreams.
 
 void Routes::read(Reader& in, const Yaml& node, std::vector<Route>& out) const {
   if (node.kind != Yaml::Kind::List) return in.expected(node, expected());
@@ -265,7 +265,7 @@ Json Upstreams::alternatives(Definitions& definitions) const {
                        {"additionalProperties", Block<Upstream>{}.alternatives(definitions)[0]}}});
 }
 
-// --- defaults, version ------------------------------------------------------------------------
+// Defaults, version.
 
 void DefaultsBlock::read(Reader& in, const Yaml& node, const Config&) const {
   Defaults checked;

@@ -57,7 +57,7 @@ Daemon::~Daemon() {
   if (worker_) worker_->stop();
 }
 
-// --- start ---------------------------------------------------------------------------------------
+// Start.
 
 std::optional<int> Daemon::start(const std::string& config_file) {
   config_file_ = config_file;
@@ -225,8 +225,7 @@ std::optional<std::string> Daemon::start_admin() {
                admin::Server::Serves::MetricsOnly, metrics_server_);
 }
 
-// --- signals and time
-// -----------------------------------------------------------------------------
+// Signals and time.
 
 void Daemon::watch_signals() {
   const auto watch = [this](int signum, std::function<void()> then) {
@@ -282,8 +281,7 @@ void Daemon::tick() {
   tick_timer_.arm(now + kTick);
 }
 
-// --- shutdown
-// --------------------------------------------------------------------------------------
+// Shutdown.
 
 void Daemon::drain() {
   if (drain_ && drain_->draining()) return;
@@ -348,8 +346,7 @@ void Daemon::advance_drain() {
   drain_timer_.arm(loop_.now() + kDrainTick);
 }
 
-// --- admin::Control
-// --------------------------------------------------------------------------------
+// Admin::Control.
 
 bool Daemon::alive_and_ready() {
   if (drain_ && drain_->draining()) return false;

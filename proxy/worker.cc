@@ -1,7 +1,6 @@
 #include "proxy/worker.h"
 
 #include <algorithm>
-#include <future>
 
 namespace outrigger {
 
@@ -25,7 +24,7 @@ void Worker::soon(exchange::Task& task) {
   if (!pending()) loop_.defer(*this);
 }
 
-// --- a configuration ----------------------------------------------------------------------------
+// A configuration.
 
 void Worker::assign(Assignment assignment) {
   auto shared = std::make_shared<Assignment>(std::move(assignment));
@@ -108,8 +107,7 @@ void Worker::measure_lag() {
   });
 }
 
-// --- the end
-// --------------------------------------------------------------------------------------
+// The end.
 
 void Worker::set_closing_keep_alive(config::Direction direction, bool on) {
   loop_.post([this, direction, on] {

@@ -40,7 +40,7 @@ class Worker final : private exchange::Scheduler, private net::Deferred {
   Worker(std::uint64_t seed, downstream::ConnectionTotal& connections);
   ~Worker() override;
 
-  // --- from the control thread ----------------------------------------------------------------
+  // From the control thread.
   void start();  // its thread
   void assign(Assignment assignment);
   void set_closing_keep_alive(config::Direction direction, bool on);

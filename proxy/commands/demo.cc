@@ -93,8 +93,7 @@ class ConfigFile {
   std::string path_;
 };
 
-// --- the view
-// --------------------------------------------------------------------------------------
+// The view.
 
 class View {
  public:
@@ -207,8 +206,7 @@ class View {
   std::string hints_;
 };
 
-// --- the playground
-// --------------------------------------------------------------------------------
+// The playground.
 
 class Playground final : private net::TimerEvents {
  public:

@@ -56,7 +56,7 @@ void Connection::start() {
   set_clock(Clock::FirstByte, listener_.settings().timeouts.head);
 }
 
-// --- bytes in ----------------------------------------------------------------------------------
+// Bytes in.
 
 void Connection::on_read(std::string_view bytes) {
   listener_.counters().bytes_in.fetch_add(bytes.size(), std::memory_order_relaxed);
@@ -217,7 +217,7 @@ void Connection::on_writable() {
   if (request_ && request_->exchange.active()) request_->exchange.on_caller_writable();
 }
 
-// --- the exchange's caller -----------------------------------------------------------------------
+// The exchange's caller.
 
 void Connection::wake_at(TimePoint at) {
   if (at == kNever) {
@@ -351,8 +351,7 @@ void Connection::on_exchange_over(bool complete) {
   if (!Task::scheduled()) listener_.scope().scheduler->soon(*this);
 }
 
-// --- between requests
-// ------------------------------------------------------------------------------
+// Between requests.
 
 // Runs when the exchange that ended is off the stack.
 void Connection::run() {
@@ -418,8 +417,7 @@ void Connection::die() {
   listener_.remove(*this);
 }
 
-// --- clocks
-// ------------------------------------------------------------------------------------------
+// Clocks.
 
 void Connection::set_clock(Clock clock, Duration after) {
   clock_ = clock;

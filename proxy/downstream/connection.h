@@ -47,7 +47,7 @@ class Connection final : public net::Retirable,
   // What the phase timer stands for. Read and write deadlines may stand together.
   enum class Clock : std::uint8_t { None, FirstByte, Head, KeepAlive, Body };
 
-  // --- bytes in -----------------------------------------------------------------------------
+  // Bytes in.
   void on_read(std::string_view bytes) override;
   void on_eof() override;
   void on_error(int uv_error) override;
@@ -61,7 +61,7 @@ class Connection final : public net::Retirable,
   bool read_body(std::string_view& in);
   void keep_for_later(std::string_view in);
 
-  // --- the exchange's caller ------------------------------------------------------------------
+  // The exchange's caller.
   void wake_at(TimePoint at) override;
   void send_informational(const http::ResponseHead& head) override;
   void send_head(const http::ResponseHead& head) override;
@@ -74,14 +74,14 @@ class Connection final : public net::Retirable,
   void on_exchange_over(bool complete) override;
   std::string_view address() const override { return stream_->peer_ip(); }
 
-  // --- between requests -------------------------------------------------------------------------
+  // Between requests.
   void run() override;  // after an exchange is over
   void next_request();
   bool must_close() const;
   void close_after_flush();
   void die();
 
-  // --- clocks ------------------------------------------------------------------------------------
+  // Clocks.
   void on_timer(net::Timer& timer) override;
   void on_phase_time();
   void set_clock(Clock clock, Duration after);

@@ -73,7 +73,7 @@ Exchange::~Exchange() {
   INVARIANT(!active_);
 }
 
-// --- begin -----------------------------------------------------------------------------------
+// Begin.
 
 void Exchange::reset(Scope& scope, const ListenerRoutes& listener, Caller& caller) {
   INVARIANT(!active_);
@@ -180,7 +180,7 @@ bool Exchange::over_body_limit(std::uint64_t bytes) const {
          over(route_->config->limits.max_body_bytes);
 }
 
-// --- admit -----------------------------------------------------------------------------------
+// Admit.
 //
 // The order of the layers, outermost first: the deadline (no work for a caller who has given
 // up), the route's bulkhead, the route's breaker (after the bulkhead, so that a half-open probe
@@ -216,7 +216,7 @@ bool Exchange::admit() {
   return true;
 }
 
-// --- attempt ---------------------------------------------------------------------------------
+// Attempt.
 
 http::RequestAdditions Exchange::additions() const {
   const auto& listener = *listener_->config;
@@ -355,7 +355,7 @@ void Exchange::on_try_writable() {
   caller_->resume_body();
 }
 
-// --- what became of the try -------------------------------------------------------------------
+// What became of the try.
 
 void Exchange::end_try_record(const TryEnd& end) {
   TryRecord& current = current_try();
@@ -438,7 +438,7 @@ policy::RetryGate::Answer Exchange::grant_retry(bool costs_budget, bool elsewher
   return Answer::Granted;
 }
 
-// --- relay -----------------------------------------------------------------------------------
+// Relay.
 
 void Exchange::settle_route(const TryEnd& end) {
   if (route_settled_ || !permit_.place) return;
@@ -500,7 +500,7 @@ void Exchange::on_try_broken() {
   finish(false);
 }
 
-// --- ends other than the response's ------------------------------------------------------------
+// Ends other than the response's.
 
 void Exchange::fail(FailureKind kind, const Refusal& refusal) {
   record_.failure = kind;
@@ -565,6 +565,7 @@ void Exchange::on_caller_stalled(TimeoutKind kind) {
   record_.timeout = kind;
   if (attempt_) give_up_try(TryOutcome::Abandoned);
   if (kind == TimeoutKind::Read && !head_sent_) return fail(FailureKind::ReadTimeout);
+  if (!head_sent_) record_.status = answer_for(FailureKind::CallerGone).status;
   record_.aborted = AbortSide::Downstream;
   finish(false);
 }
@@ -581,7 +582,7 @@ void Exchange::arm(TimePoint at) {
   caller_->wake_at(at);
 }
 
-// --- record ----------------------------------------------------------------------------------
+// Record.
 
 void Exchange::finish(bool complete) {
   INVARIANT(active_);

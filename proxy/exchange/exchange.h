@@ -36,7 +36,7 @@ class Exchange final : private AttemptEvents, private policy::RetryGate {
   // The same for a request that is answered `kind` before it could be understood.
   void refuse(Scope& scope, const ListenerRoutes& listener, Caller& caller, FailureKind kind);
 
-  // --- what the caller does, while active() -------------------------------------------------
+  // What the caller does, while active().
   void on_body(std::string_view bytes);  // also raw bytes of a tunnel
   void on_request_end(const http::Headers* trailers);
   void on_read_done();  // all of one read has been told
@@ -53,7 +53,7 @@ class Exchange final : private AttemptEvents, private policy::RetryGate {
   std::string_view request_id() const { return request_id_; }
 
  private:
-  // --- in the order in which it happens -----------------------------------------------------
+  // In the order in which it happens.
   void reset(Scope& scope, const ListenerRoutes& listener, Caller& caller);
   void name_request();
   bool find_route();
@@ -68,7 +68,7 @@ class Exchange final : private AttemptEvents, private policy::RetryGate {
   void fail(policy::AttemptPlan::Why why);
   void finish(bool complete);
 
-  // --- the try's events ---------------------------------------------------------------------
+  // The try's events.
   void on_try_started(std::uint32_t endpoint) override;
   void on_try_refused(const Refusal& refusal) override;
   void on_try_ready() override;
@@ -80,7 +80,7 @@ class Exchange final : private AttemptEvents, private policy::RetryGate {
   void on_try_read_done() override;
   void on_try_writable() override;
 
-  // --- what the plan asks of the cluster ----------------------------------------------------
+  // What the plan asks of the cluster.
   bool other_endpoint_usable() override;
   Answer grant_retry(bool costs_budget, bool elsewhere, TimePoint now) override;
 

@@ -71,8 +71,7 @@ struct UpstreamLive {
   std::vector<LabelledCount> ejections;         // by detector
   std::vector<LabelledCount> ejections_denied;  // by cause
   bool ejection_observe = false;
-  std::vector<LabelledCount> limits;     // key name → value in force
-  std::vector<LabelledCount> overflows;  // limit key → how often it was hit
+  std::vector<LabelledCount> limits;  // key name → value in force
   HistogramLive pending_duration;
   std::uint64_t bytes_in = 0;   // received from the upstream
   std::uint64_t bytes_out = 0;  // sent to it
@@ -97,9 +96,7 @@ struct ListenerLive {
   std::uint64_t bytes_in = 0;
   std::uint64_t bytes_out = 0;
   std::vector<LabelledCount> overflows;  // by limit: max_connections, overload.max_connections
-  // Refusals before there was an exchange, by reason (bad-request, head-timeout, …) and by code.
-  std::vector<LabelledCount> refusals_by_reason;
-  std::vector<LabelledCount> timeouts;  // head, keepalive, read, write
+  std::vector<LabelledCount> timeouts;   // head, keepalive, read, write
 };
 
 struct LiveState {

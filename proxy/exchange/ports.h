@@ -82,7 +82,7 @@ class Scheduler {
   virtual void soon(Task& task) = 0;
 };
 
-// --- who is asked ----------------------------------------------------------------------------
+// Who is asked.
 
 // Why a try was not begun.
 struct Refusal {
@@ -171,7 +171,7 @@ class Upstream {
   virtual bool withdraw_retry() = 0;  // from the retry budget
 };
 
-// --- who asks --------------------------------------------------------------------------------
+// Who asks.
 
 // What the caller is told when no upstream's response is passed on.
 struct LocalReply {

@@ -101,7 +101,7 @@ struct ExchangeRecord {
   policy::Denial retry_denied = policy::Denial::None;
 
   std::array<TryRecord, kMaxTries> tries;
-  std::array<policy::RetryReason, kMaxTries> retry_reasons;  // of tries[i] where it is a retry
+  std::array<policy::RetryReason, kMaxTries> retry_reasons{};  // of tries[i] where it is a retry
   std::uint32_t per_try_timeouts = 0;
   std::uint32_t connect_timeouts = 0;
   std::uint8_t try_count = 0;

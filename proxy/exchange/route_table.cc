@@ -50,7 +50,7 @@ bool RouteTable::HostEqual::operator()(std::string_view a, std::string_view b) c
   return std::ranges::equal(a, b, {}, lower, lower);
 }
 
-// --- building ------------------------------------------------------------------------------------
+// Building.
 
 RouteTable::RouteTable(const std::vector<config::Route>& routes) {
   for (std::uint32_t index = 0; index < routes.size(); ++index) {
@@ -107,7 +107,7 @@ std::uint32_t RouteTable::HostRoutes::add_prefix(std::string_view prefix) {
   return node;
 }
 
-// --- finding -------------------------------------------------------------------------------------
+// Finding.
 
 std::optional<std::uint32_t> RouteTable::find(const RouteQuery& query) const {
   const ComparablePath path(query.path);

@@ -11,7 +11,7 @@
 namespace outrigger::http {
 namespace {
 
-// --- llhttp: fields and start line as views -----------------------------------------------------
+// Llhttp: fields and start line as views.
 
 struct Sink {
   Headers* headers = nullptr;
@@ -77,7 +77,7 @@ HeadError run(llhttp_t& parser, llhttp_type_t type, std::string_view block, Sink
   return stopped == block.data() + block.size() ? HeadError::None : HeadError::Malformed;
 }
 
-// --- framing (RFC 9112, 6) ----------------------------------------------------------------------
+// Framing (RFC 9112, 6).
 
 constexpr std::uint64_t kMaxContentLength = std::uint64_t{1} << 62;
 
@@ -136,7 +136,7 @@ HeadError read_framing(const Headers& headers, int minor, BodyFields& found) {
   return found.chunked ? HeadError::None : refused_coding(coding->value);
 }
 
-// --- Connection ---------------------------------------------------------------------------------
+// Connection.
 
 // Each costs a look through the fields when they are passed on.
 constexpr std::size_t kMaxConnectionOptions = 32;
@@ -171,7 +171,7 @@ bool bad_name(const Headers& headers) {
   return std::ranges::any_of(headers.all(), [](const HeaderField& f) { return !is_token(f.name); });
 }
 
-// --- request lines ------------------------------------------------------------------------------
+// Request lines.
 
 // METHOD SP TARGET SP HTTP/1.x, one space between the parts.
 struct RequestLine {

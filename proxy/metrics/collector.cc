@@ -16,8 +16,7 @@ using Families = std::vector<MetricFamily>;
 
 constexpr std::size_t kMaxEndpointsShown = 64;  // of one upstream
 
-// --- sums over the workers
-// -------------------------------------------------------------------------
+// Sums over the workers.
 
 struct RouteSum {
   RouteLabels labels;
@@ -101,8 +100,7 @@ Sums sum_up(const std::vector<const ExchangeMeter*>& meters) {
   return sums;
 }
 
-// --- families
-// --------------------------------------------------------------------------------------
+// Families.
 
 Labels labels_of(const RouteSum& sum) {
   return {{"listener", sum.labels.listener},

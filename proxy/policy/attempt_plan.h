@@ -75,7 +75,7 @@ class AttemptPlan {
   AttemptPlan(const PlanSettings& settings, Request request, TimePoint now)
       : settings_(&settings), request_(request), last_activity_(now) {}
 
-  // --- events, each answered with what to do next -----------------------------------------
+  // Events, each answered with what to do next.
   Action on_request_complete(
       TimePoint now);                // its last byte has arrived: `request` counts from here
   Action on_queued(TimePoint now);   // the try waits for a place
@@ -93,7 +93,7 @@ class AttemptPlan {
   // A byte moved either way: `idle` starts anew. Not an event, for it never asks for anything.
   void touch(TimePoint now) { last_activity_ = now; }
 
-  // --- what was decided, for the record ------------------------------------------------------
+  // What was decided, for the record.
   int retries() const { return retries_; }
   bool next_needs_other_endpoint() const { return elsewhere_; }
   RetryReason last_retry_reason() const { return reason_; }

@@ -29,7 +29,7 @@ void CircuitBreaker::configure(const config::CircuitBreaker& settings) {
   probes_.resize(std::max<std::size_t>(probes_.size(), settings.half_open_requests));
 }
 
-// --- admission -------------------------------------------------------------------------------
+// Admission.
 
 bool CircuitBreaker::would_refuse(TimePoint now) const {
   if (observing()) return false;
@@ -102,7 +102,7 @@ void CircuitBreaker::free(Probe& probe) {
   --probes_out_;
 }
 
-// --- outcomes --------------------------------------------------------------------------------
+// Outcomes.
 
 void CircuitBreaker::record(const CircuitPermit& permit, Verdict verdict, TimePoint now,
                             Duration time_to_head) {
@@ -154,7 +154,7 @@ void CircuitBreaker::record_probe(const CircuitPermit& permit, Verdict verdict, 
   }
 }
 
-// --- states ----------------------------------------------------------------------------------
+// States.
 
 void CircuitBreaker::enter(CircuitState state) {
   state_ = state;
@@ -193,7 +193,7 @@ Duration CircuitBreaker::jitter(Duration rest) {
   return std::chrono::duration_cast<Duration>(rest * (kJitter * (2 * random_.unit() - 1)));
 }
 
-// --- what is shown ---------------------------------------------------------------------------
+// What is shown.
 
 Duration CircuitBreaker::retry_after(TimePoint now) const {
   return state_ == CircuitState::Open ? std::max(open_until_ - now, Duration{}) : Duration{};

@@ -35,7 +35,7 @@ const EndpointChoice::Slot* EndpointChoice::find(std::uint32_t slot) const {
   return slot < slots_.size() && slots_[slot].present ? &slots_[slot] : nullptr;
 }
 
-// --- the set of endpoints --------------------------------------------------------------------
+// The set of endpoints.
 
 // Into and out of the trees; a slot that comes back waits as long as it had still to wait.
 void EndpointChoice::enter(std::uint32_t slot) {
@@ -108,7 +108,7 @@ void EndpointChoice::set_selectable(std::uint32_t slot, bool selectable) {
   update(slot, [&](Slot& entry) { entry.selectable = selectable; });
 }
 
-// --- the choice --------------------------------------------------------------------------------
+// The choice.
 
 std::optional<std::uint32_t> EndpointChoice::choose(TimePoint now,
                                                     std::span<const std::uint32_t> avoid,
@@ -184,7 +184,7 @@ double EndpointChoice::cost(const Slot& slot, TimePoint now) const {
   return std::max(slot.latency.read(now, median_), kMinLatency) * load(slot);
 }
 
-// --- what came of the tries ----------------------------------------------------------------------
+// What came of the tries.
 
 void EndpointChoice::on_start(std::uint32_t slot, TimePoint /*now*/) {
   if (Slot* entry = find(slot)) ++entry->in_flight;

@@ -26,7 +26,7 @@ const OutlierEjection::Slot* OutlierEjection::find(std::uint32_t slot) const {
   return slot < slots_.size() && slots_[slot].present ? &slots_[slot] : nullptr;
 }
 
-// --- the set of endpoints ----------------------------------------------------------------------
+// The set of endpoints.
 
 void OutlierEjection::configure(const config::OutlierDetection& settings) {
   settings_ = settings;
@@ -93,7 +93,7 @@ void OutlierEjection::end_ejections_beyond_caps() {
   next_return_ = TimePoint{};
 }
 
-// --- the end of an ejection --------------------------------------------------------------------
+// The end of an ejection.
 
 // Ends one that is due; none, and the time of the next, where there is none.
 std::optional<std::uint32_t> OutlierEjection::end_one(TimePoint now) {
@@ -130,7 +130,7 @@ std::optional<std::uint32_t> OutlierEjection::free_probation_slot() const {
   return free_probation_.empty() ? std::nullopt : std::optional{free_probation_.front()};
 }
 
-// --- verdicts ------------------------------------------------------------------------------------
+// Verdicts.
 
 Change OutlierEjection::record(std::uint32_t slot, const TryEnd& end, TimePoint now,
                                bool on_probation) {
@@ -227,7 +227,7 @@ Change OutlierEjection::eject(std::uint32_t slot, Detector detector, TimePoint n
   return {.ejected = true, .detector = detector, .ejected_for = time};
 }
 
-// --- the sweep, and what others see ---------------------------------------------------------
+// The sweep, and what others see.
 
 void OutlierEjection::sweep(TimePoint /*now*/) {
   for (Slot& entry : slots_) {

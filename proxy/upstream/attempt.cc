@@ -16,7 +16,7 @@ Attempt::~Attempt() {
   INVARIANT(state_ == State::Idle);
 }
 
-// --- admission and connection -----------------------------------------------------------------
+// Admission and connection.
 
 Start Attempt::start(const exchange::TryRequest& request, exchange::AttemptEvents& events) {
   INVARIANT(state_ == State::Idle);
@@ -93,7 +93,7 @@ void Attempt::on_connect_failed(bool timed_out) {
         .processed = Processed::NotSent});
 }
 
-// --- the request -------------------------------------------------------------------------------
+// The request.
 
 bool Attempt::connected() const {
   return state_ == State::Sent || state_ == State::Responding || state_ == State::Tunnel;
@@ -122,7 +122,7 @@ std::string_view Attempt::endpoint_address() const {
   return ticket.endpoint ? std::string_view(ticket.endpoint->address) : std::string_view();
 }
 
-// --- the response ------------------------------------------------------------------------------
+// The response.
 
 TryEnd Attempt::judge(const http::ResponseHead& head) const {
   TryEnd judged{.outcome = TryOutcome::Response, .status = head.status};
@@ -187,7 +187,7 @@ void Attempt::on_connection_lost(bool bad_response) {
   fail({.outcome = stale ? TryOutcome::StaleConnection : TryOutcome::Reset});
 }
 
-// --- the end -----------------------------------------------------------------------------------
+// The end.
 
 void Attempt::settle(const TryEnd& try_end) {
   const auto now = scheduler->now();

@@ -83,7 +83,7 @@ void ClusterState::configure(const config::Upstream& settings, TimePoint now) {
   for (std::uint32_t i = 0; i < slots_.size(); ++i) update_selectable_locked(i);
 }
 
-// --- the set of endpoints --------------------------------------------------------------------
+// The set of endpoints.
 
 void ClusterState::set_endpoints(std::span<const WantedEndpoint> wanted, TimePoint now) {
   const std::lock_guard lock(mutex_);
@@ -163,7 +163,7 @@ EndpointPtr ClusterState::endpoint_at(std::uint32_t slot) const {
   return slot < slots_.size() && !slots_[slot].departing ? slots_[slot].endpoint : nullptr;
 }
 
-// --- admission -------------------------------------------------------------------------------
+// Admission.
 
 ClusterState::Admission ClusterState::admit(Waiter& waiter, bool may_queue, TimePoint now) {
   const std::lock_guard lock(mutex_);
@@ -310,7 +310,7 @@ void ClusterState::leave_queue(Waiter& waiter, TimePoint now) {
   finish(waiter.ticket, {}, false, now);
 }
 
-// --- verdicts --------------------------------------------------------------------------------
+// Verdicts.
 
 void ClusterState::settle(Ticket& ticket, const policy::TryEnd& end, Duration time_to_head,
                           TimePoint now) {
@@ -405,7 +405,7 @@ void ClusterState::connection_freed(std::uint32_t index, TimePoint now) {
   serve_queue_locked(now);
 }
 
-// --- what a plan asks ------------------------------------------------------------------------
+// What a plan asks.
 
 bool ClusterState::other_endpoint_usable(std::span<const std::uint32_t> tried, TimePoint now) {
   const std::lock_guard lock(mutex_);

@@ -92,7 +92,7 @@ class ClusterState {
   void resolution_failed(const std::string& error);
   void resolution_succeeded(double unix_seconds);
 
-  // --- the way of a try -------------------------------------------------------------------
+  // The way of a try.
   enum class Admission : std::uint8_t { Granted, Queued, Refused };
   // Bulkhead, breaker, balancer. `waiter` carries the question, and the ticket or refusal when
   // answered at once.
@@ -108,12 +108,12 @@ class ClusterState {
   void serve_queue(TimePoint now);
   void connection_freed(std::uint32_t slot, TimePoint now);
 
-  // --- what a plan asks ---------------------------------------------------------------------
+  // What a plan asks.
   bool other_endpoint_usable(std::span<const std::uint32_t> tried, TimePoint now);
   bool breaker_refuses(TimePoint now);
   bool withdraw_retry(TimePoint now);
 
-  // --- connections, counted over all workers --------------------------------------------------
+  // Connections, counted over all workers.
   std::atomic<std::uint32_t> idle_connections{0};
   std::atomic<std::uint32_t> connecting{0};
   std::atomic<std::uint64_t> bytes_in{0}, bytes_out{0};

@@ -42,7 +42,7 @@ class Connection {
   virtual ~Connection() = default;
   virtual void retire() = 0;  // closes; the object is destroyed soon, by its loop
 
-  // --- with a user ------------------------------------------------------------------------
+  // With a user.
   virtual void attach(ConnectionUser& user) = 0;
   virtual bool connected() const = 0;
   // Kept until flush() or send_end(), which write head and body at once.
@@ -53,21 +53,20 @@ class Connection {
   virtual void pause() = 0;
   virtual void resume() = 0;
 
-  // --- of the exchange under way ----------------------------------------------------------------
+  // Of the exchange under way.
   virtual bool any_sent() const = 0;      // the kernel has taken a byte of the request
   virtual bool any_received() const = 0;  // a byte of the response has arrived
   // The exchange is over on both sides, and the peer will answer another one.
   virtual bool reusable() const = 0;
 
-  // --- without a user ---------------------------------------------------------------------------
+  // Without a user.
   virtual void park(ConnectionKeeper& keeper, TimePoint until) = 0;
   // Reads the rest of the response and drops it, within bounds of size and time.
   virtual void drain(ConnectionKeeper& keeper) = 0;
   // Lets what is queued go out, then closes; the end of a tunnel.
   virtual void close_gracefully() = 0;
 
-  // --- for the pool's book
-  // ------------------------------------------------------------------------
+  // For the pool's book.
   const EndpointPtr& endpoint() const { return endpoint_; }
   std::uint32_t slot() const { return slot_; }
   bool used_before() const { return exchanges > 1; }

@@ -61,7 +61,7 @@ void Http1Connection::attach(ConnectionUser& user) {
   if (phase_ == Phase::Idle) timer_.disarm();
 }
 
-// --- connecting ----------------------------------------------------------------------------------
+// Connecting.
 
 void Http1Connection::on_connected(std::unique_ptr<net::Stream> stream) {
   timer_.disarm();
@@ -93,8 +93,7 @@ void Http1Connection::on_timer(net::Timer&) {
   }
 }
 
-// --- the request
-// -----------------------------------------------------------------------------------
+// The request.
 
 void Http1Connection::send_head(const http::RequestHead& head, const http::RequestAdditions& add) {
   INVARIANT(phase_ == Phase::Idle && user_);
@@ -153,8 +152,7 @@ bool Http1Connection::any_sent() const {
   return stream_ && stream_->bytes_taken() > sent_before_;
 }
 
-// --- the response
-// ----------------------------------------------------------------------------------
+// The response.
 
 void Http1Connection::on_read(std::string_view bytes) {
   if (phase_ == Phase::Idle) {
@@ -290,8 +288,7 @@ void Http1Connection::lose(bool bad_response) {
   if (user_) std::exchange(user_, nullptr)->on_connection_lost(bad_response);
 }
 
-// --- without a user
-// ----------------------------------------------------------------------------------
+// Without a user.
 
 void Http1Connection::park(ConnectionKeeper& keeper, TimePoint until) {
   INVARIANT(reusable_ && phase_ == Phase::Ended);

@@ -80,7 +80,7 @@ Match with_header(HeaderMatch::Kind kind, std::string value) {
 
 }  // namespace
 
-// --- hosts -----------------------------------------------------------------------------------
+// Hosts.
 
 TEST_CASE("the most specific host wins: exact, longest wildcard, any") {
   const Table table(Routes{}
@@ -122,7 +122,7 @@ TEST_CASE("an IPv6 host may be written with and without brackets, and * is any h
   CHECK(table.find("whatever", "/") == "any");
 }
 
-// --- paths -----------------------------------------------------------------------------------
+// Paths.
 
 TEST_CASE("exact path before longest prefix before regex before any path") {
   const Table table(Routes{}
@@ -206,7 +206,7 @@ TEST_CASE("an encoded slash does not separate segments") {
   CHECK(table.path("/a%2Fb") == "none");
 }
 
-// --- methods and header fields -----------------------------------------------------------------
+// Methods and header fields.
 
 TEST_CASE("of routes with the same path a method match is asked first, then most header fields") {
   const HeaderMatch one{.name = "x-one", .kind = HeaderMatch::Kind::Present};
@@ -307,7 +307,7 @@ TEST_CASE("without routes nothing is found") {
   CHECK(Table(Routes{}).find("x", "/") == "none");
 }
 
-// --- cost ------------------------------------------------------------------------------------
+// Cost.
 
 TEST_CASE("finding a route allocates nothing") {
   const Table table(Routes{}

@@ -68,7 +68,7 @@ Settings with_rate_only() {
 
 }  // namespace
 
-// --- closed ----------------------------------------------------------------------------------
+// Closed.
 
 TEST_CASE("a new breaker is closed and lets all through") {
   auto breaker = make();
@@ -223,7 +223,7 @@ TEST_CASE("without slow_call nothing is slow") {
   CHECK(breaker.snapshot(t0).slow == 0);
 }
 
-// --- open ------------------------------------------------------------------------------------
+// Open.
 
 TEST_CASE("an open breaker refuses until its rest is over") {
   Opened opened;
@@ -306,7 +306,7 @@ TEST_CASE("a rest of nothing stays nothing") {
   CHECK(fail_probe(opened.breaker, t0) == 0s);
 }
 
-// --- half-open -------------------------------------------------------------------------------
+// Half-open.
 
 TEST_CASE("at most half_open_requests probes are on their way at once") {
   Opened opened;
@@ -433,7 +433,7 @@ TEST_CASE("of several probes each gives its place back at its own time") {
   }
 }
 
-// --- generations -----------------------------------------------------------------------------
+// Generations.
 
 TEST_CASE("a result from an earlier state is ignored") {
   auto breaker = make();
@@ -488,7 +488,7 @@ TEST_CASE("a permit of no breaker is recorded nowhere") {
   CHECK(breaker.snapshot(t0).failures == 0);
 }
 
-// --- mode and reload -------------------------------------------------------------------------
+// Mode and reload.
 
 TEST_CASE("an observing breaker counts and reports, but lets everything through") {
   Settings settings;
@@ -604,7 +604,7 @@ TEST_CASE("the probe of a breaker that a reload took away means nothing to its s
   CHECK(opened.breaker.state() == State::HalfOpen);
 }
 
-// --- at random -------------------------------------------------------------------------------
+// At random.
 
 TEST_CASE("would_refuse foretells admit, and probes never exceed their number") {
   Settings settings;
@@ -645,7 +645,7 @@ TEST_CASE("a breaker allocates nothing at work") {
   CHECK(test::allocations() == before);
 }
 
-// --- verdicts --------------------------------------------------------------------------------
+// Verdicts.
 
 TEST_CASE("what counts as a failure for a breaker") {
   using Out = TryOutcome;

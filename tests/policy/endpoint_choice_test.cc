@@ -75,7 +75,7 @@ TEST_CASE("an endpoint that came back from an ejection is not starved by its old
 
 }  // namespace
 
-// --- what holds for every policy -------------------------------------------------------------
+// What holds for every policy.
 
 TEST_CASE("equal endpoints get equal shares under every policy") {
   for (const auto policy : kAllPolicies) {
@@ -187,7 +187,7 @@ TEST_CASE("choosing and counting allocate nothing") {
   }
 }
 
-// --- round_robin -------------------------------------------------------------------------------
+// Round_robin.
 
 TEST_CASE("round robin takes turns, and shares them smoothly by weight") {
   auto equal = make_choice(Policy::RoundRobin, {1, 1, 1});
@@ -252,7 +252,7 @@ TEST_CASE("a changed weight applies from the next turn") {
   CHECK(std::abs(std::ranges::count(turns, 'a') - 50) <= 1);
 }
 
-// --- least_request -----------------------------------------------------------------------------
+// Least_request.
 
 TEST_CASE("of two endpoints least request takes the one with fewer requests on their way") {
   auto choice = make_choice(Policy::LeastRequest, {1, 1});
@@ -285,7 +285,7 @@ TEST_CASE("requests that stay on their way spread by weight") {
   CHECK(std::abs(static_cast<int>(choice.in_flight(2)) - 500) <= 3);
 }
 
-// --- p2c_ewma ----------------------------------------------------------------------------------
+// P2c_ewma.
 
 TEST_CASE("of two endpoints the faster is chosen until it is as loaded as it is faster") {
   auto choice = make_choice(Policy::P2cEwma, {1, 1});

@@ -49,7 +49,7 @@ OutlierEjection::Change probe(OutlierEjection& ejection, std::uint32_t slot, con
 
 }  // namespace
 
-// --- detectors -------------------------------------------------------------------------------
+// Detectors.
 
 TEST_CASE("five local failures in a row eject an endpoint for the base time") {
   auto ejection = make_ejection(3);
@@ -149,7 +149,7 @@ TEST_CASE("a body that broke off adds one failure to a try that had succeeded") 
   CHECK(ejection.snapshot(0, t0).consecutive_local_origin_failures == 1);
 }
 
-// --- what all endpoints share ----------------------------------------------------------------
+// What all endpoints share.
 
 TEST_CASE("statuses that all endpoints answer with eject none; local failures do") {
   Settings settings{.consecutive_gateway_errors = 5};
@@ -214,7 +214,7 @@ TEST_CASE("a verdict held back for all endpoints is carried out once the others 
   CHECK(record(ejection, 1, status(503)).ejected);
 }
 
-// --- caps ------------------------------------------------------------------------------------
+// Caps.
 
 TEST_CASE("so many of n endpoints may be ejected") {
   const auto ejected_of = [](std::uint32_t n, double percent) {
@@ -279,7 +279,7 @@ TEST_CASE("a verdict that a cap blocked leaves its counter standing and is count
   CHECK(record(ejection, 1, kRefused, 1, t0 + 30s).ejected);  // at the next failure
 }
 
-// --- time out, probation, way back -------------------------------------------------------------
+// Time out, probation, way back.
 
 TEST_CASE("an ejection ends at its time, and only then") {
   auto ejection = make_ejection(4);
@@ -433,7 +433,7 @@ TEST_CASE("a quick relapse is ejected for longer") {
   CHECK(record(ejection, 0, kRefused, 5, t0 + 31s).ejected_for == 60s);
 }
 
-// --- observe -----------------------------------------------------------------------------------
+// Observe.
 
 TEST_CASE("observe counts what it would have ejected, and ejects nothing") {
   auto ejection = make_ejection(3, {.mode = config::PolicyMode::Observe});
@@ -460,7 +460,7 @@ TEST_CASE("a reload to observe brings the ejected and those on probation back") 
   CHECK_FALSE(ejection.free_probation_slot());
 }
 
-// --- the set changes -----------------------------------------------------------------------------
+// The set changes.
 
 TEST_CASE("the last endpoint left comes back at once") {
   for (const bool on_probation : {false, true}) {

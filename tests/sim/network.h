@@ -32,7 +32,7 @@ class Network final : public upstream::ConnectionFactory {
 
   Behaviour& behaviour(const std::string& address) { return endpoints_[address].behaviour; }
 
-  // --- what is to be checked ----------------------------------------------------------------
+  // What is to be checked.
   std::uint32_t open_connections() const { return static_cast<std::uint32_t>(alive_.size()); }
   std::uint32_t requests_now() const { return requests_now_; }
   std::uint32_t most_requests() const { return most_requests_; }

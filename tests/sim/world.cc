@@ -10,7 +10,7 @@ using namespace std::chrono_literals;
 using exchange::ExchangeRecord;
 using exchange::TryKind;
 
-// --- a caller ------------------------------------------------------------------------------------
+// A caller.
 
 class World::SimCaller final : public exchange::Caller, private exchange::Task {
  public:
@@ -126,7 +126,7 @@ class World::SimCaller final : public exchange::Caller, private exchange::Task {
   bool chunk_held_ = false;
 };
 
-// --- the world -----------------------------------------------------------------------------------
+// The world.
 
 World::World(std::uint64_t seed) : seed_(seed), random_(seed) {
   network_ = std::make_unique<Network>(time_, seed + 1);
