@@ -140,6 +140,7 @@ void Daemon::come_into_force(Prepared prepared) {
   {
     const std::lock_guard lock(live_mutex_);
     config_ = config;
+    remember_left_listeners(prepared.listeners);
     listeners_ = prepared.listeners;
     std::map<std::string, std::shared_ptr<upstream::ClusterState>> upstreams;
     for (const config::Upstream& upstream : config->upstreams) {
@@ -173,6 +174,16 @@ void Daemon::come_into_force(Prepared prepared) {
   worker_->assign(std::move(assignment));
 }
 
+// Their requests under way are still waited for at a shutdown.
+void Daemon::remember_left_listeners(const std::vector<BoundListener>& staying) {
+  std::erase_if(left_listeners_, [](const auto& left) { return left->connections == 0; });
+  for (const BoundListener& listener : listeners_) {
+    if (std::ranges::find(staying, listener.key, &BoundListener::key) == staying.end()) {
+      left_listeners_.push_back(listener.counters);
+    }
+  }
+}
+
 // Upstreams whose endpoints are as before keep their resolution.
 void Daemon::start_discovery(const config::Config& before) {
   std::map<std::string, std::unique_ptr<upstream::Discovery>> discoveries;
@@ -185,10 +196,11 @@ void Daemon::start_discovery(const config::Config& before) {
                                                              });
     });
     auto& running = discoveries_[upstream.name];
-    discoveries[upstream.name] = same != before.upstreams.end() && running
-                                     ? std::move(running)
-                                     : std::make_unique<upstream::Discovery>(
-                                           loop_, upstreams_[upstream.name], upstream, ++seed_);
+    discoveries[upstream.name] =
+        same != before.upstreams.end() && running
+            ? std::move(running)
+            : std::make_unique<upstream::Discovery>(loop_, upstreams_[upstream.name], upstream,
+                                                    ++seed_, running.get());
   }
   discoveries_ = std::move(discoveries);
 }
@@ -291,6 +303,7 @@ void Daemon::drain() {
   log::info("draining");
   drain_.emplace(config_->shutdown, has_inbound);
   drain_->begin(loop_.now());
+  draining_ = true;
   if (has_inbound) worker_->set_closing_keep_alive(config::Direction::Inbound, true);
   advance_drain();
 }
@@ -298,6 +311,7 @@ void Daemon::drain() {
 bool Daemon::cancel_drain() {
   if (!drain_) return true;
   if (!drain_->cancel()) return false;
+  draining_ = false;
   worker_->set_closing_keep_alive(config::Direction::Inbound, false);
   drain_timer_.disarm();
   stopping_ = false;
@@ -312,11 +326,15 @@ void Daemon::quit() {
           .delay = {}, .drain_timeout = {}, .outbound = config::OutboundDrain::Immediate},
       false);
   drain_->begin(loop_.now());
+  draining_ = true;
   drain_timer_.arm(loop_.now() + kDrainTick);
 }
 
 Drain::Facts Daemon::drain_facts() const {
-  Drain::Facts facts;
+  Drain::Facts facts{.closing = !worker_->stopped_accepting()};
+  for (const auto& left : left_listeners_) {
+    facts.outbound_busy += left->requests.load(std::memory_order_relaxed);
+  }
   for (std::size_t i = 0; i < listeners_.size(); ++i) {
     const auto& counters = *listeners_[i].counters;
     const auto busy = counters.requests.load(std::memory_order_relaxed);
@@ -371,6 +389,7 @@ std::string Daemon::upstreams_json() {
 bool Daemon::reload(std::string& report) {
   const auto refuse = [this, &report](std::string why) {
     report = std::move(why);
+    const std::lock_guard lock(live_mutex_);
     ++reloads_failed_;
     last_reload_successful_ = false;
     log::error("reload refused, the running configuration stays:\n{}", report);
@@ -388,9 +407,12 @@ bool Daemon::reload(std::string& report) {
   const config::Log& log = prepared.config->log;
   log::configure(static_cast<log::Level>(log.level), static_cast<log::Format>(log.format));
   come_into_force(std::move(prepared));
-  ++reloads_succeeded_;
-  last_reload_successful_ = true;
-  last_reload_success_ = unix_now();
+  {
+    const std::lock_guard lock(live_mutex_);
+    ++reloads_succeeded_;
+    last_reload_successful_ = true;
+    last_reload_success_ = unix_now();
+  }
   report = "reloaded";
   log::info("configuration reloaded");
   return true;
@@ -428,7 +450,7 @@ exchange::LiveState Daemon::live() const {
         });
   }
   live.event_loop_lag_seconds = worker_ ? worker_->lag_seconds() : 0;
-  live.draining = drain_ && drain_->draining();
+  live.draining = draining_;
   live.endpoint_labels = config_->metrics.endpoint_labels;
   live.reloads_succeeded = reloads_succeeded_;
   live.reloads_failed = reloads_failed_;

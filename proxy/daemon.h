@@ -61,6 +61,7 @@ class Daemon final : private net::TimerEvents, private admin::Control {
 
   Prepared prepare(config::Config loaded) const;
   void come_into_force(Prepared prepared);
+  void remember_left_listeners(const std::vector<BoundListener>& staying);
   void start_discovery(const config::Config& before);
   void raise_descriptor_limit();
   std::optional<std::string> start_admin();
@@ -92,6 +93,7 @@ class Daemon final : private net::TimerEvents, private admin::Control {
   std::map<std::string, std::shared_ptr<upstream::ClusterState>> upstreams_;
   std::map<std::string, std::shared_ptr<exchange::RouteState>> routes_;
   std::vector<BoundListener> listeners_;
+  std::vector<std::shared_ptr<downstream::ListenerCounters>> left_listeners_;
   std::map<std::string, std::unique_ptr<upstream::Discovery>> discoveries_;
   metrics::ExchangeMeter meter_;
   std::unique_ptr<metrics::Collector> collector_;
@@ -102,6 +104,7 @@ class Daemon final : private net::TimerEvents, private admin::Control {
   net::Timer tick_timer_;
   net::Timer drain_timer_;
   std::optional<Drain> drain_;
+  std::atomic<bool> draining_{false};
   std::uint64_t reloads_succeeded_ = 0, reloads_failed_ = 0;
   bool last_reload_successful_ = true;
   double last_reload_success_ = 0;

@@ -19,9 +19,13 @@ Drain::Phase Drain::step(const Facts& facts, TimePoint now) {
     phase_ = Phase::Inbound;
     give_up_at_ = saturating_add(now, settings_.drain_timeout);
   }
-  if (phase_ == Phase::Inbound && outbound_may_close(facts, now)) phase_ = Phase::Outbound;
+  if (phase_ == Phase::Inbound && now < give_up_at_) {
+    // Done is for a later step: these counts are from before the listeners close.
+    if (outbound_may_close(facts, now)) phase_ = Phase::Outbound;
+    return phase_;
+  }
   if (phase_ != Phase::Inbound && phase_ != Phase::Outbound) return phase_;
-  const bool quiet = facts.inbound_busy == 0 && facts.outbound_busy == 0;
+  const bool quiet = !facts.closing && facts.inbound_busy == 0 && facts.outbound_busy == 0;
   if ((phase_ == Phase::Outbound && quiet) || now >= give_up_at_) phase_ = Phase::Done;
   return phase_;
 }

@@ -18,6 +18,7 @@ class Drain {
     std::uint32_t inbound_busy = 0;
     std::uint32_t outbound_busy = 0;
     std::uint32_t outbound_open = 0;
+    bool closing = false;  // listeners that were to close have not yet; the counts may still grow
   };
   enum class Phase : std::uint8_t { Serving, Delay, Inbound, Outbound, Done };
 

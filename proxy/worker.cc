@@ -5,7 +5,7 @@
 namespace outrigger {
 
 std::string listener_key(const config::Listener& listener) {
-  return listener.name + " " + listener.address;
+  return listener.address;
 }
 
 Worker::Worker(std::uint64_t seed, downstream::ConnectionTotal& connections)
@@ -103,6 +103,7 @@ void Worker::measure_lag() {
   loop_.post([this, posted] {
     const std::chrono::duration<double> late = std::chrono::steady_clock::now() - posted;
     lag_seconds_.store(late.count(), std::memory_order_relaxed);
+    for (const auto& [name, cluster] : clusters_) cluster->serve_queue();
     forget_old_scopes();
   });
 }
@@ -120,12 +121,14 @@ void Worker::set_closing_keep_alive(config::Direction direction, bool on) {
 }
 
 void Worker::stop_accepting(config::Direction direction) {
+  ++stops_under_way_;
   loop_.post([this, direction] {
     for (Bound& bound : listeners_) {
       if (bound.listener->settings().direction != direction) continue;
       bound.listener->set_closing_keep_alive(true);
       bound.listener->stop_accepting();
     }
+    --stops_under_way_;
   });
 }
 

@@ -45,6 +45,8 @@ class Worker final : private exchange::Scheduler, private net::Deferred {
   void assign(Assignment assignment);
   void set_closing_keep_alive(config::Direction direction, bool on);
   void stop_accepting(config::Direction direction);
+  // What stop_accepting() asked for has been done.
+  bool stopped_accepting() const { return stops_under_way_ == 0; }
   // Closes everything, now, and ends the thread.
   void stop();
   // Seconds by which a posted task came late, the last time somebody asked.
@@ -80,6 +82,7 @@ class Worker final : private exchange::Scheduler, private net::Deferred {
   std::vector<Bound> listeners_;
   std::vector<Bound> leaving_;  // no longer configured, until their connections have ended
   std::atomic<double> lag_seconds_{0};
+  std::atomic<int> stops_under_way_{0};
   std::thread thread_;
 };
 

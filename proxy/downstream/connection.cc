@@ -72,6 +72,7 @@ void Connection::consume(std::string_view in) {
     if (!request_) {
       if (!read_head(in)) return;
     } else if (request_->exchange.active() && request_->exchange.tunnelled()) {
+      if (!partial_.empty()) return keep_for_later(in);  // after what waits already
       return request_->exchange.on_body(in);
     } else if (in_body) {
       if (!read_body(in)) return;
@@ -170,7 +171,7 @@ bool Connection::read_body(std::string_view& in) {
       }
       return true;
     case http::BodyReader::Event::NeedMore:
-      set_clock(Clock::Body, listener_.settings().timeouts.read);
+      if (!body_paused_) set_clock(Clock::Body, listener_.settings().timeouts.read);
       return false;
     case http::BodyReader::Event::Done:
       request_->body_done = true;
@@ -203,7 +204,7 @@ void Connection::keep_for_later(std::string_view in) {
 
 void Connection::on_eof() {
   if (request_ && request_->exchange.active()) request_->exchange.on_caller_gone();
-  if (request_ && request_->over && request_->complete) return close_after_flush();
+  if (!request_ || (request_->over && request_->complete)) return close_after_flush();
   die();
 }
 
@@ -214,7 +215,8 @@ void Connection::on_error(int) {
 
 void Connection::on_writable() {
   congested_ = false;
-  if (request_ && request_->exchange.active()) request_->exchange.on_caller_writable();
+  if (request_ && request_->exchange.active()) return request_->exchange.on_caller_writable();
+  if (request_ && !Task::scheduled()) listener_.scope().scheduler->soon(*this);
 }
 
 // The exchange's caller.
@@ -340,7 +342,7 @@ void Connection::pause_body() {
 
 void Connection::resume_body() {
   body_paused_ = false;
-  stream_->start_reading();
+  if (!pending_full_) stream_->start_reading();
   if (body_unread()) set_clock(Clock::Body, listener_.settings().timeouts.read);
 }
 
@@ -358,6 +360,7 @@ void Connection::run() {
   if (closing_) return die();
   if (request_ && !request_->over) {  // a tunnel was entered: what waited belongs to it
     const std::string waiting = std::exchange(partial_, {});
+    if (std::exchange(pending_full_, false)) stream_->start_reading();
     request_->exchange.on_body(waiting);
     return request_->exchange.on_read_done();
   }
@@ -372,7 +375,7 @@ void Connection::run() {
   }
   if (request_->close || request_->exchange.tunnelled()) return close_after_flush();
   if (!request_->body_done) return resume_body();  // the rest is read and dropped
-  next_request();
+  if (!congested_) next_request();  // else when the caller has taken some of it: on_writable()
 }
 
 void Connection::next_request() {
@@ -393,8 +396,11 @@ void Connection::close_if_idle() {
   if (!request_ && partial_.empty() && !refuse_) close_after_flush();
 }
 
+// What is queued still goes out, and counts as a request under way until it has.
 void Connection::close_after_flush() {
-  stream_->close_when_drained(kLinger);
+  std::shared_ptr<void> under_way;
+  if (stream_->queued() > 0) under_way = listener_.count_request();
+  stream_->close_when_drained(kLinger, listener_.settings().timeouts.write, std::move(under_way));
   die();
 }
 

@@ -85,6 +85,13 @@ void Listener::stop_accepting() {
   }
 }
 
+std::shared_ptr<void> Listener::count_request() {
+  counters_->requests.fetch_add(1, std::memory_order_relaxed);
+  return {nullptr, [counters = counters_](void*) {
+            counters->requests.fetch_sub(1, std::memory_order_relaxed);
+          }};
+}
+
 void Listener::close_all() {
   while (first_) first_->abandon();
 }

@@ -63,6 +63,8 @@ class Listener final : private net::ListenerEvents {
     return scope_->snapshot->config->local_replies.format;
   }
   bool closing_keep_alive() const { return closing_keep_alive_; }
+  // Counted as a request under way as long as somebody holds it.
+  std::shared_ptr<void> count_request();
   void remove(Connection& connection);
 
  private:

@@ -36,6 +36,7 @@ class RequestPool {
   void release(std::unique_ptr<Request> request) {
     if (spare_.size() >= kMaxSpare) return;
     request->out.clear();
+    request->exchange.trim();
     request->response_framing = http::Framing::None;
     request->dropped = 0;
     request->body_done = request->over = request->complete = request->close = false;
@@ -44,7 +45,7 @@ class RequestPool {
   }
 
  private:
-  static constexpr std::size_t kMaxSpare = 1024;
+  static constexpr std::size_t kMaxSpare = 256;
   std::vector<std::unique_ptr<Request>> spare_;
 };
 

@@ -15,6 +15,8 @@ using policy::TryOutcome;
 using Why = AttemptPlan::Why;
 
 constexpr std::uint32_t kMaxAttemptHeader = 1000;
+// What a pooled exchange keeps of each of its buffers.
+constexpr std::size_t kKeptCapacity = 64 * 1024;
 
 std::optional<Duration> parse_retry_after(std::string_view value) {
   std::uint32_t seconds = 0;
@@ -110,6 +112,13 @@ void Exchange::reset(Scope& scope, const ListenerRoutes& listener, Caller& calle
   record_.per_try_timeouts = record_.connect_timeouts = 0;
   record_.try_count = 0;
   record_.request_bytes = record_.response_bytes = 0;
+}
+
+void Exchange::trim() {
+  for (std::string* buffer : {&head_block_, &kept_body_}) {
+    buffer->clear();
+    if (buffer->capacity() > kKeptCapacity) buffer->shrink_to_fit();
+  }
 }
 
 void Exchange::name_request() {
@@ -212,7 +221,10 @@ bool Exchange::admit() {
   upgrade_allowed_ = std::ranges::any_of(upgrades, [this](const std::string& protocol) {
     return http::equals_ignore_case(head_.upgrade, protocol);
   });
-  try_request_ = {.head = &head_, .repeatable = repeatable, .upgrade = upgrade_allowed_};
+  try_request_ = {.head = &head_,
+                  .repeatable = repeatable,
+                  .prefer_untried = retry && route_->config->retry->other_endpoint,
+                  .upgrade = upgrade_allowed_};
   return true;
 }
 
@@ -506,7 +518,8 @@ void Exchange::fail(FailureKind kind, const Refusal& refusal) {
   record_.failure = kind;
   record_.limit = refusal.limit;
   if (head_sent_) {
-    record_.aborted = AbortSide::Upstream;
+    const bool callers_doing = kind == FailureKind::BodyTooLarge || kind == FailureKind::BadRequest;
+    record_.aborted = callers_doing ? AbortSide::Downstream : AbortSide::Upstream;
     return finish(false);
   }
   const LocalAnswer& answer = answer_for(kind);
@@ -534,6 +547,8 @@ void Exchange::fail(Why why) {
       record_.timeout = TimeoutKind::Request;
       break;
     case Why::IdleTimeout:
+      // The caller owes its body: its stall is not the upstream's failure.
+      if (!request_complete_ && !body_paused_) return on_caller_stalled(TimeoutKind::Read);
       record_.timeout = TimeoutKind::Idle;
       break;
     case Why::TunnelIdleTimeout:

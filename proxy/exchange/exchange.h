@@ -46,6 +46,9 @@ class Exchange final : private AttemptEvents, private policy::RetryGate {
   void on_caller_stalled(TimeoutKind kind);  // listener read or write timeout
   void on_time();
 
+  // Lets go of buffers that one large request has made; between two requests.
+  void trim();
+
   bool active() const { return active_; }
   bool request_complete() const { return request_complete_; }
   bool tunnelled() const { return tunnelled_; }

@@ -146,6 +146,7 @@ struct TryRequest {
   TryKind kind = TryKind::First;
   bool repeatable = false;        // may be sent again after it may have been processed
   bool fresh_connection = false;  // a pooled one proved stale
+  bool prefer_untried = true;     // retry.other_endpoint
   bool elsewhere = false;         // only an endpoint not in `tried`
   bool upgrade = false;
   std::span<const std::uint32_t> tried;  // endpoints this exchange has used

@@ -43,6 +43,10 @@ std::string_view label(LimitKind limit) {
       return "pending_timeout";
     case LimitKind::RouteMaxRequests:
       return "route.max_requests";
+    case LimitKind::MaxRequestsPerEndpoint:
+      return "max_requests_per_endpoint";
+    case LimitKind::MaxConnectionsPerEndpoint:
+      return "max_connections_per_endpoint";
     case LimitKind::None:
     case LimitKind::kCount:
       break;

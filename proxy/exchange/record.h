@@ -53,6 +53,8 @@ enum class LimitKind : std::uint8_t {
   MaxPending,
   PendingTimeout,
   RouteMaxRequests,
+  MaxRequestsPerEndpoint,
+  MaxConnectionsPerEndpoint,
   kCount
 };
 

@@ -71,8 +71,11 @@ void Stream::shutdown_when_drained() {
   if (transport_ != nullptr) transport_->shutdown_when_drained();
 }
 
-void Stream::close_when_drained(Duration linger) {
-  if (Transport* transport = release()) transport->linger(linger);
+void Stream::close_when_drained(Duration linger, Duration stall,
+                                std::shared_ptr<void> until_flushed) {
+  if (Transport* transport = release()) {
+    transport->linger(linger, stall, std::move(until_flushed));
+  }
 }
 
 void Stream::reset() {

@@ -45,7 +45,7 @@ class Stream {
   // A write while more than this is queued fails the stream with ENOBUFS: the caller did not stop.
   static constexpr std::size_t kMaxQueued = 4 * 1024 * 1024;
   static constexpr std::size_t kMaxPieces = 32;
-  // Streams of one loop that may linger at a time; further ones are closed at once.
+  // Streams of one loop that may linger at a time; further ones are closed when they are flushed.
   static constexpr int kMaxLingering = 256;
   // What a lingering stream reads and drops, at most.
   static constexpr std::size_t kMaxDropped = 64 * 1024;
@@ -78,8 +78,11 @@ class Stream {
   void shutdown_when_drained();
   // The graceful end: flush, half-close, read and drop for at most `linger` or kMaxDropped, close.
   // No event comes any more and the stream may be destroyed at once; flushing may take longer than
-  // `linger` as long as the peer takes something.
-  void close_when_drained(Duration linger);
+  // `linger`: it is given up when the peer takes nothing for `stall`. `until_flushed`, if any, is
+  // let go when the queue is empty or given up.
+  void close_when_drained(Duration linger, Duration stall,
+                          std::shared_ptr<void> until_flushed = {});
+  void close_when_drained(Duration linger) { close_when_drained(linger, linger); }
   // The abrupt end: RST to the peer. No event comes any more.
   void reset();
 

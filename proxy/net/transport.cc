@@ -74,6 +74,7 @@ void Transport::release() {
 void Transport::orphan() {
   if (owner_ != nullptr) *owner_ = nullptr;
   phase_ = Phase::Closed;
+  until_flushed_.reset();
   release();
 }
 
@@ -273,23 +274,26 @@ void Transport::shutdown() {
   if (!std::exchange(shut_down_, true)) ::shutdown(fd(), SHUT_WR);
 }
 
-void Transport::linger(Duration linger) {
+void Transport::linger(Duration linger, Duration stall, std::shared_ptr<void> until_flushed) {
   release();
-  if (error_ != 0 || linger <= Duration::zero() || loop_.lingering_ >= Stream::kMaxLingering) {
+  if (error_ != 0 || linger <= Duration::zero()) {
     return close_now();
   }
   ++loop_.lingering_;
   phase_ = Phase::Flushing;
   ends_ = true;
   linger_ = linger;
+  stall_ = stall;
+  until_flushed_ = std::move(until_flushed);
   taken_at_timer_ = bytes_taken();
-  timer_.arm(saturating_add(loop_.now(), linger_));
+  timer_.arm(saturating_add(loop_.now(), stall_));
   if (queued() == 0) start_dropping();
 }
 
 void Transport::start_dropping() {
+  until_flushed_.reset();
   shutdown();
-  if (eof_) return close_now();
+  if (eof_ || loop_.lingering_ > Stream::kMaxLingering) return close_now();
   phase_ = Phase::Dropping;
   timer_.arm(saturating_add(loop_.now(), linger_));
   arm_reads();
@@ -304,7 +308,7 @@ void Transport::on_timer(Timer&) {
   const bool moves = bytes_taken() > taken_at_timer_ && ++flush_rounds_ < kMaxFlushRounds;
   if (phase_ != Phase::Flushing || !moves) return close_now();
   taken_at_timer_ = bytes_taken();
-  timer_.arm(saturating_add(loop_.now(), linger_));
+  timer_.arm(saturating_add(loop_.now(), stall_));
 }
 
 void Transport::close_with_reset() {

@@ -43,7 +43,7 @@ class Transport final : public HandleBlock, private Deferred, private TimerEvent
   bool write(std::span<const std::string_view> pieces);
   void shutdown_when_drained();
   // The owner has let go.
-  void linger(Duration linger);
+  void linger(Duration linger, Duration stall, std::shared_ptr<void> until_flushed);
   void close_with_reset();
   void close_now();
 
@@ -103,6 +103,8 @@ class Transport final : public HandleBlock, private Deferred, private TimerEvent
   std::uint64_t bytes_read_ = 0;
   Timer timer_;
   Duration linger_{};
+  Duration stall_{};
+  std::shared_ptr<void> until_flushed_;
   std::uint64_t taken_at_timer_ = 0;
   std::size_t dropped_ = 0;
   int flush_rounds_ = 0;

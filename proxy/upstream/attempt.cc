@@ -25,6 +25,7 @@ Start Attempt::start(const exchange::TryRequest& request, exchange::AttemptEvent
   scheduler = &cluster_.scheduler();
   repeatable = request.repeatable;
   elsewhere = request.elsewhere;
+  prefer_untried = request.prefer_untried;
   tried = request.tried;
   deadline = request.deadline;
   first_try = request.kind == exchange::TryKind::First;

@@ -28,6 +28,8 @@ class Cluster final : public exchange::Upstream {
   bool withdraw_retry() override;
 
   void drop_idle() { pool_.close_idle(); }
+  // Room may have appeared without a try's end: an endpoint came, or is back. To be called often.
+  void serve_queue() { state_->serve_queue(scheduler_.now()); }
   // No attempt is under way (its connections may be idle).
   bool quiet() const { return attempts_out_ == 0; }
 

@@ -38,7 +38,7 @@ exchange::UpstreamLive ClusterState::live(TimePoint now) {
   const std::lock_guard lock(mutex_);
   advance_locked(now);
   exchange::UpstreamLive live;
-  live.name = settings_.name;
+  live.name = name_;
   live.policy = name_of(settings_.load_balancer.policy);
   std::uint32_t busy = 0;
   for (std::uint32_t i = 0; i < slots_.size(); ++i) {
@@ -48,7 +48,7 @@ exchange::UpstreamLive ClusterState::live(TimePoint now) {
     exchange::EndpointLive& endpoint = live.endpoints.emplace_back();
     endpoint.address = slot.endpoint->address;
     endpoint.configured = slot.endpoint->configured;
-    endpoint.weight = slot.endpoint->weight;
+    endpoint.weight = slot.weight;
     endpoint.in_flight = slot.requests;
     endpoint.connections = slot.connections;
     endpoint.tries = slot.tries;

@@ -44,7 +44,8 @@ std::size_t bucket_of(Duration d) {
 }  // namespace
 
 ClusterState::ClusterState(const config::Upstream& settings, std::uint64_t seed)
-    : settings_(settings),
+    : name_(settings.name),
+      settings_(settings),
       seed_(seed),
       limit_(settings.limits.max_requests, settings.limits.max_connections),
       queue_(settings.limits.max_pending),
@@ -103,16 +104,15 @@ void ClusterState::set_endpoints(std::span<const WantedEndpoint> wanted, TimePoi
     });
     if (same != slots_.end()) {
       const auto index = static_cast<std::uint32_t>(same - slots_.begin());
-      if (same->endpoint->weight == want.weight) continue;
-      same->endpoint = std::make_shared<Endpoint>(
-          Endpoint{same->endpoint->id, want.address, want.configured, want.weight});
+      same->weight = want.weight;
       choice_.set_weight(index, want.weight);
       continue;
     }
     const auto index = free_slot_locked();
     if (!index) break;  // kMaxSlots: more addresses than a sidecar balances over
-    slots_[*index] = {.endpoint = std::make_shared<Endpoint>(Endpoint{
-                          next_endpoint_id(), want.address, want.configured, want.weight})};
+    slots_[*index] = {.endpoint = std::make_shared<Endpoint>(
+                          Endpoint{next_endpoint_id(), want.address, want.configured}),
+                      .weight = want.weight};
     choice_.add(*index, want.weight, now);
     if (ejection_) ejection_->add(*index, now);
     update_selectable_locked(*index);
@@ -183,15 +183,21 @@ ClusterState::Admission ClusterState::admit(Waiter& waiter, bool may_queue, Time
     return waiter.refusal.kind == FailureKind::None ? Admission::Granted : Admission::Refused;
   }
   if (!may_queue || settings_.limits.max_pending == 0) {
-    const bool requests = limit_.requests() >= settings_.limits.max_requests;
-    return refused({.kind = FailureKind::Overflow,
-                    .limit = requests ? LimitKind::MaxRequests : LimitKind::MaxConnections});
+    return refused({.kind = FailureKind::Overflow, .limit = limit_hit_locked()});
   }
   waiter.since = now;
   if (!queue_.push(waiter)) {
     return refused({.kind = FailureKind::Overflow, .limit = LimitKind::MaxPending});
   }
   return Admission::Queued;
+}
+
+exchange::LimitKind ClusterState::limit_hit_locked() const {
+  const auto& limits = settings_.limits;
+  if (limit_.requests() >= limits.max_requests) return LimitKind::MaxRequests;
+  if (limit_.connections() >= limits.max_connections) return LimitKind::MaxConnections;
+  return limits.max_requests_per_endpoint ? LimitKind::MaxRequestsPerEndpoint
+                                          : LimitKind::MaxConnectionsPerEndpoint;
 }
 
 // Fills the waiter's ticket or refusal and answers true, or false where there is no place now.
@@ -221,6 +227,8 @@ bool ClusterState::admit_locked(Waiter& waiter, TimePoint now) {
 }
 
 ClusterState::Pick ClusterState::pick_locked(Waiter& waiter, TimePoint now) {
+  const auto avoid =
+      waiter.prefer_untried || waiter.elsewhere ? waiter.tried : decltype(waiter.tried){};
   const auto probation = ejection_ ? ejection_->free_probation_slot() : std::nullopt;
   const bool probation_fits = probation && !at_limit_locked(slots_[*probation]) &&
                               !(waiter.elsewhere && contains(waiter.tried, *probation));
@@ -231,7 +239,7 @@ ClusterState::Pick ClusterState::pick_locked(Waiter& waiter, TimePoint now) {
     take_slot_locked(waiter, *probation, true, now);
     return Pick::Found;
   }
-  if (const auto chosen = choice_.choose(now, waiter.tried, waiter.elsewhere)) {
+  if (const auto chosen = choice_.choose(now, avoid, waiter.elsewhere)) {
     take_slot_locked(waiter, *chosen, false, now);
     return Pick::Found;
   }
@@ -361,16 +369,15 @@ void ClusterState::report(std::uint32_t slot, const policy::OutlierEjection::Cha
     const EndpointPtr endpoint = endpoint_at(slot);
     const std::string_view address = endpoint ? std::string_view(endpoint->address) : "?";
     if (change.ejected) {
-      log::warn("upstream {}: endpoint {} ejected for {:.1f} s ({})", settings_.name, address,
+      log::warn("upstream {}: endpoint {} ejected for {:.1f} s ({})", name_, address,
                 seconds(change.ejected_for), label(change.detector));
     } else {
-      log::info("upstream {}: endpoint {} is back", settings_.name, address);
+      log::info("upstream {}: endpoint {} is back", name_, address);
     }
   }
   if (before == after) return;
   static constexpr std::string_view kNames[] = {"closed", "half-open", "open"};
-  log::warn("upstream {}: circuit breaker {}", settings_.name,
-            kNames[static_cast<std::size_t>(after)]);
+  log::warn("upstream {}: circuit breaker {}", name_, kNames[static_cast<std::size_t>(after)]);
 }
 
 void ClusterState::finish(Ticket& ticket, Duration time_to_head, bool connection_stays,
@@ -443,7 +450,11 @@ void ClusterState::sweep_if_due(TimePoint now) {
 bool ClusterState::usable(TimePoint now) {
   const std::lock_guard lock(mutex_);
   advance_locked(now);
-  return choice_.selectable() > 0;
+  for (std::uint32_t i = 0; i < slots_.size(); ++i) {
+    if (!slots_[i].endpoint || slots_[i].departing) continue;
+    if (!ejection_ || ejection_->state(i) != policy::OutlierEjection::State::Ejected) return true;
+  }
+  return false;
 }
 
 }  // namespace outrigger::upstream

@@ -35,12 +35,11 @@ namespace outrigger::upstream {
 
 using exchange::Refusal;
 
-// One address of the upstream. Immutable: a changed one is another endpoint.
+// One address of the upstream. Immutable, and one object as long as it is configured.
 struct Endpoint {
   std::uint64_t id = 0;    // never used twice in a daemon's life
   std::string address;     // "10.0.0.1:8080", "[::1]:80", "unix:/path"; never a name
   std::string configured;  // as the user wrote it
-  std::uint32_t weight = 1;
 };
 using EndpointPtr = std::shared_ptr<const Endpoint>;
 
@@ -70,6 +69,7 @@ struct Waiter : policy::PendingNode, exchange::Task {
   exchange::Scheduler* scheduler = nullptr;
   bool first_try = false;  // pays into the retry budget when it begins
   bool repeatable = false;
+  bool prefer_untried = true;
   bool elsewhere = false;
   std::span<const std::uint32_t> tried;
   TimePoint deadline = kNever;
@@ -126,13 +126,15 @@ class ClusterState {
   // From the control thread, often; sweeps every outlier_detection.interval.
   void sweep_if_due(TimePoint now);
   exchange::UpstreamLive live(TimePoint now);
-  bool usable(TimePoint now);  // has an endpoint that would be chosen
+  // Has an endpoint that is not ejected, however busy.
+  bool usable(TimePoint now);
 
  private:
   static constexpr auto kOutcomes = static_cast<std::size_t>(exchange::AttemptOutcome::kCount);
   struct Slot {
     EndpointPtr endpoint;    // null: free
     bool departing = false;  // removed, while tries are still on it
+    std::uint32_t weight = 1;
     TimePoint on_probation_since{};
     std::uint32_t requests = 0;
     std::uint32_t connections = 0;  // busy ones
@@ -144,6 +146,7 @@ class ClusterState {
 
   bool admit_locked(Waiter& waiter, TimePoint now);  // false: stays or goes to the queue
   Pick pick_locked(Waiter& waiter, TimePoint now);
+  exchange::LimitKind limit_hit_locked() const;
   void serve_queue_locked(TimePoint now);
   void take_slot_locked(Waiter& waiter, std::uint32_t slot, bool probation, TimePoint now);
   void update_selectable_locked(std::uint32_t slot);
@@ -155,6 +158,7 @@ class ClusterState {
   void report(std::uint32_t slot, const policy::OutlierEjection::Change& change,
               policy::CircuitState before, policy::CircuitState after);
 
+  const std::string name_;
   mutable std::mutex mutex_;
   config::Upstream settings_;
   std::uint64_t seed_;

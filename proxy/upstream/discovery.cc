@@ -9,7 +9,7 @@
 namespace outrigger::upstream {
 
 Discovery::Discovery(net::Loop& loop, std::shared_ptr<ClusterState> state,
-                     const config::Upstream& settings, std::uint64_t seed)
+                     const config::Upstream& settings, std::uint64_t seed, const Discovery* before)
     : loop_(loop),
       state_(std::move(state)),
       upstream_(settings.name),
@@ -28,16 +28,24 @@ Discovery::Discovery(net::Loop& loop, std::shared_ptr<ClusterState> state,
     name->configured = endpoint.address;
     name->port = address.value().port();
     name->weight = endpoint.weight;
+    const Name* same = before ? before->find(endpoint.address) : nullptr;
+    if (same) name->addresses = same->addresses;
     names_.push_back(std::move(name));
   }
-  if (names_.empty()) {
-    publish();
-  } else {
-    resolve_all();
-  }
+  const bool known =
+      std::ranges::any_of(names_, [](const auto& n) { return !n->addresses.empty(); });
+  if (known || !fixed_.empty()) publish();
+  if (!names_.empty()) resolve_all();
 }
 
 Discovery::~Discovery() = default;
+
+const Discovery::Name* Discovery::find(const std::string& configured) const {
+  for (const auto& name : names_) {
+    if (name->configured == configured) return name.get();
+  }
+  return nullptr;
+}
 
 void Discovery::on_timer(net::Timer&) {
   for (auto& name : names_) {

@@ -24,8 +24,9 @@ class Discovery final : private net::TimerEvents {
   // A resolution that has not answered by then has failed.
   static constexpr Duration kTimeout = std::chrono::seconds(10);
 
+  // `before`: of the same upstream, whose addresses of names that stay are kept; null at the start.
   Discovery(net::Loop& loop, std::shared_ptr<ClusterState> state, const config::Upstream& settings,
-            std::uint64_t seed);
+            std::uint64_t seed, const Discovery* before);
   ~Discovery() override;
 
   // Every name has answered or failed once.
@@ -51,6 +52,7 @@ class Discovery final : private net::TimerEvents {
   void resolve_all();
   void answered();
   void publish();
+  const Name* find(const std::string& configured) const;
 
   net::Loop& loop_;
   std::shared_ptr<ClusterState> state_;

@@ -22,7 +22,10 @@ TEST_CASE("with an inbound listener it serves on for the delay, then closes inbo
 TEST_CASE("without an inbound listener and without traffic it is done at once") {
   Drain drain(kDefaults, false);
   drain.begin(t0);
-  CHECK(drain.step({.outbound_open = 3}, t0) == Phase::Done);
+  CHECK(drain.step({.outbound_open = 3}, t0) == Phase::Outbound);
+  CHECK(drain.step({.closing = true}, t0) == Phase::Outbound);
+  CHECK(drain.step({.outbound_busy = 1}, t0) == Phase::Outbound);  // it came while closing
+  CHECK(drain.step({}, t0) == Phase::Done);
 }
 
 TEST_CASE("outbound goes on until the application has had no connection open for a second") {
@@ -34,6 +37,7 @@ TEST_CASE("outbound goes on until the application has had no connection open for
   CHECK(drain.step({.outbound_open = 1}, inbound_closed + 1900ms) == Phase::Inbound);
   CHECK(drain.step({.outbound_open = 0}, inbound_closed + 3s) == Phase::Inbound);
   CHECK(drain.step({.outbound_open = 0}, inbound_closed + 3999ms) == Phase::Inbound);
+  CHECK(drain.step({.outbound_open = 0}, inbound_closed + 4s) == Phase::Outbound);
   CHECK(drain.step({.outbound_open = 0}, inbound_closed + 4s) == Phase::Done);
 }
 
