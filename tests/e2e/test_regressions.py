@@ -1,0 +1,130 @@
+"""What once went wrong, each test named by it."""
+
+import socket
+import time
+import unittest
+
+from harness import Case, answers, waits_for
+
+BIG = b"x" * 3_100_000
+
+
+def connect(daemon, receive_buffer=None):
+    """A plain socket, with a small receive buffer where asked."""
+    host, port = daemon.address.rsplit(":", 1)
+    raw = socket.socket()
+    if receive_buffer:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    raw.settimeout(30)
+    raw.connect((host, int(port)))
+    return raw
+
+
+def read_all(raw):
+    received = bytearray()
+    while True:
+        piece = raw.recv(1 << 16)
+        if not piece:
+            return bytes(received)
+        received += piece
+
+
+class SlowReaderTest(Case):
+    """A caller that rests for longer than the linger gets its whole response."""
+
+    def body_of(self, data):
+        return data.split(b"\r\n\r\n", 1)[1]
+
+    def test_connection_close_does_not_cut_the_response_of_a_caller_that_rests(self):
+        daemon = self.proxy(self.origin(answers(body=BIG)))
+        raw = connect(daemon, 16384)
+        raw.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        time.sleep(2.5)  # the behaviour under test: nothing is read for a while
+        self.assertEqual(len(BIG), len(self.body_of(read_all(raw))))
+
+    def test_half_close_after_the_request_was_answered_does_not_cut_the_rest(self):
+        daemon = self.proxy(self.origin(answers(body=BIG)))
+        raw = connect(daemon, 16384)
+        raw.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        daemon.wait_metric("requests_total", 1, code="200")
+        raw.shutdown(socket.SHUT_WR)
+        self.assertEqual(len(BIG), len(self.body_of(read_all(raw))))
+
+    def test_sigterm_does_not_cut_what_is_queued_for_a_caller(self):
+        daemon = self.proxy(self.origin(answers(body=BIG)), shutdown={"drain_timeout": "20s"})
+        raw = connect(daemon, 16384)
+        raw.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        daemon.wait_metric("requests_total", 1, code="200")
+        daemon.signal(15)
+        time.sleep(1.5)  # the daemon must be waiting for this caller meanwhile
+        self.assertEqual(len(BIG), len(self.body_of(read_all(raw))))
+        daemon.wait_exit()
+
+    def test_pipelined_requests_wait_for_a_caller_that_does_not_read(self):
+        daemon = self.start({"listeners": [{"routes": [
+            {"respond": {"status": 200, "body": "y" * 60_000}}]}]})
+        raw = connect(daemon, 16384)
+        count = 200
+        raw.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * (count - 1)
+                    + b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        time.sleep(1)
+        received = read_all(raw)
+        self.assertEqual(count, received.count(b"HTTP/1.1 200 OK"))
+        self.assertEqual(count * 60_000, received.count(b"y"))
+
+
+class StalledCallerTest(Case):
+    def test_a_caller_that_owes_its_body_is_not_the_upstreams_failure(self):
+        origin = self.origin()
+        daemon = self.proxy(origin, route={"timeouts": {"idle": "1s"}},
+                            upstream={"circuit_breaker": {"consecutive_failures": 1}},
+                            listener={"timeouts": {"read": "1s"}})
+        for _ in range(2):
+            raw = connect(daemon)
+            raw.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n0123456789")
+            self.assertTrue(read_all(raw).startswith(b"HTTP/1.1 408"))
+        self.assertEqual(0, daemon.metric("circuit_breaker_state"))
+        self.assertEqual(200, self.request(daemon).status)
+
+    def test_the_read_clock_stands_while_the_proxy_pauses_the_caller(self):
+        gate = self.gate()
+        origin = self.origin(waits_for(gate))
+        daemon = self.proxy(origin, listener={"timeouts": {"read": "1s"}},
+                            upstream={"limits": {"max_requests": 1, "pending_timeout": "20s"}})
+        holder = connect(daemon)
+        holder.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        origin.wait_calls(1)
+        raw = connect(daemon)
+        raw.sendall(b"PUT / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+                    b"Content-Length: 100000\r\n\r\n" + b"x" * 80_000)
+        daemon.wait_metric("upstream_requests_pending", 1)
+        time.sleep(2)
+        gate.set()
+        raw.sendall(b"x" * 20_000)
+        self.assertTrue(read_all(raw).startswith(b"HTTP/1.1 200"))
+
+
+class TunnelTest(Case):
+    def test_much_that_comes_before_the_101_does_not_stop_the_tunnel(self):
+        def echo(call):
+            call.head(101, [("Connection", "Upgrade"), ("Upgrade", "websocket")], "Switching")
+            call.over = True
+            while data := call.wire.socket.recv(1 << 16):
+                call.wire.socket.sendall(data)
+        origin = self.origin(echo)
+        raw = connect(self.proxy(origin))
+        early, late = b"e" * 70_000, b"l" * 1000
+        raw.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                    b"\r\n" + early)
+        received = b""
+        while len(received.partition(b"\r\n\r\n")[2]) < len(early):
+            received += raw.recv(1 << 16)
+        raw.sendall(late)
+        while len(received.partition(b"\r\n\r\n")[2]) < len(early) + len(late):
+            received += raw.recv(1 << 16)
+        self.assertEqual(early + late, received.partition(b"\r\n\r\n")[2])
+        raw.close()
+
+
+if __name__ == "__main__":
+    unittest.main()
