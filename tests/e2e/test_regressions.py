@@ -1,5 +1,6 @@
 """What once went wrong, each test named by it."""
 
+import signal
 import socket
 import time
 import unittest
@@ -124,6 +125,56 @@ class TunnelTest(Case):
             received += raw.recv(1 << 16)
         self.assertEqual(early + late, received.partition(b"\r\n\r\n")[2])
         raw.close()
+
+
+class ReloadTest(Case):
+    def reload(self, daemon, config):
+        before = daemon.metric("config_reloads_total", result="success")
+        daemon.write_config(config)
+        daemon.signal(signal.SIGHUP)
+        daemon.wait_metric("config_reloads_total", before + 1, result="success")
+
+    def test_a_listener_may_be_renamed(self):
+        def named(name, address=None):
+            listener = {"name": name, "routes": [{"respond": {"status": 200, "body": name}}]}
+            return {"listeners": [{**listener, **({"address": address} if address else {})}]}
+        daemon = self.start(named("before"))
+        address = daemon.address
+        self.assertEqual("before", self.request(daemon).text)
+        self.reload(daemon, named("after", address))
+        self.eventually(lambda: self.request(daemon).text == "after")
+        self.assertEqual(1, daemon.metrics().has("downstream_connections", listener="after"))
+
+    def test_a_raised_limit_lets_those_in_who_wait(self):
+        gate = self.gate()
+        origin = self.origin(waits_for(gate))
+
+        def limited(count):
+            return self.config(origin, upstream={"limits": {
+                "max_requests": count, "pending_timeout": "1m"}})
+        daemon = self.start(limited(1))
+        first, second = connect(daemon), connect(daemon)
+        for raw in (first, second):
+            raw.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        daemon.wait_metric("upstream_requests_pending", 1)
+        self.reload(daemon, limited(2))
+        origin.wait_calls(2)  # both, while the first still holds its place
+        gate.set()
+        for raw in (first, second):
+            self.assertTrue(read_all(raw).startswith(b"HTTP/1.1 200"))
+
+
+class OtherEndpointTest(Case):
+    def test_without_other_endpoint_a_retry_may_go_where_the_first_try_went(self):
+        bad, good = self.origin(answers(503)), self.origin(answers())
+        daemon = self.proxy(bad, good, upstream={"load_balancer": {"policy": "random"},
+                                                 "retry_budget": {"percent": 100,
+                                                                  "min_per_second": 1000}},
+                            route={"retry": {"max_retries": 1, "other_endpoint": False}})
+        statuses = [self.request(daemon).status for _ in range(60)]
+        # A quarter is expected; none comes with a probability of 0.75^60 = 3e-8.
+        self.assertIn(503, statuses)
+        self.assertIn(200, statuses)
 
 
 if __name__ == "__main__":
