@@ -474,6 +474,8 @@ def refuses(address):
         return False
     except ConnectionRefusedError:
         return True
+    except ConnectionResetError:
+        return False  # it was in the queue of a listener that closed just now: ask again
 
 
 class ReloadTest(Case):

@@ -43,6 +43,9 @@ http {{
 """
 
 
+_SETTLE = "/.settle"
+
+
 @dataclass
 class Seen:
     """One line of the access log."""
@@ -62,6 +65,7 @@ class Nginx:
         self.port = free_port()
         self.address = f"{HOST}:{self.port}"
         self._process = None
+        self._paused = False
         os.makedirs(os.path.join(directory, "root"))
         config = _CONFIG.format(dir=directory, host=HOST, port=self.port, name=name, http=http,
                                 server=server)
@@ -101,10 +105,12 @@ class Nginx:
         process.kill(self._process)
 
     def pause(self):
+        self._paused = True
         os.kill(self.pid, signal.SIGSTOP)
 
     def resume(self):
         os.kill(self.pid, signal.SIGCONT)
+        self._paused = False
 
     def fail(self, failing=True):
         """503 for everything under /, from the next request on."""
@@ -115,12 +121,26 @@ class Nginx:
             os.unlink(self._path("failing"))
 
     def seen(self):
-        """The access log; lines are written when a request ends."""
+        """The access log, with a line of every request whose response has arrived."""
+        self._settle()
         try:
             with open(self._path("access.log"), encoding="utf-8", errors="replace") as file:
-                return [self._parse(line) for line in file if line.endswith("\n")]
+                every = [self._parse(line) for line in file if line.endswith("\n")]
         except FileNotFoundError:
             return []
+        return [each for each in every if each.uri != _SETTLE]
+
+    def _settle(self):
+        """A line is written after its response has gone out, in the same turn of the one process:
+        whatever was answered before this request was taken up is in the log by its answer."""
+        if self._paused:
+            return
+        try:
+            with socket.create_connection((HOST, self.port), 5) as sock:
+                sock.sendall(f"GET {_SETTLE} HTTP/1.0\r\n\r\n".encode())
+                sock.recv(1)
+        except ConnectionError:
+            pass  # it was killed: nothing is written any more
 
     @staticmethod
     def _parse(line):
