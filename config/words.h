@@ -72,10 +72,37 @@ constexpr auto words(PathDots) {
 }
 constexpr auto words(LoadBalancerPolicy) {
   using enum LoadBalancerPolicy;
-  return WordTable<LoadBalancerPolicy, 4>{{{"p2c_ewma", P2cEwma},
+  return WordTable<LoadBalancerPolicy, 6>{{{"p2c_ewma", P2cEwma},
                                            {"least_request", LeastRequest},
                                            {"round_robin", RoundRobin},
-                                           {"random", Random}}};
+                                           {"random", Random},
+                                           {"ring_hash", RingHash},
+                                           {"maglev", Maglev}}};
+}
+constexpr auto words(FallbackWord) {
+  using enum FallbackWord;
+  return WordTable<FallbackWord, 8>{{{"circuit-open", CircuitOpen},
+                                     {"no-healthy-upstream", NoHealthyUpstream},
+                                     {"timeout", Timeout},
+                                     {"overflow", Overflow},
+                                     {"5xx", FiveXx},
+                                     {"connect-failure", ConnectFailure},
+                                     {"reset", Reset},
+                                     {"rate-limited", RateLimited}}};
+}
+constexpr auto words(Criticality) {
+  using enum Criticality;
+  return WordTable<Criticality, 3>{
+      {{"critical", Critical}, {"normal", Normal}, {"sheddable", Sheddable}}};
+}
+constexpr auto words(DeadlineHeader) {
+  using enum DeadlineHeader;
+  return WordTable<DeadlineHeader, 2>{
+      {{"x-request-timeout-ms", XRequestTimeoutMs}, {"grpc-timeout", GrpcTimeout}}};
+}
+constexpr auto words(InitialHealth) {
+  return WordTable<InitialHealth, 2>{
+      {{"healthy", InitialHealth::Healthy}, {"unhealthy", InitialHealth::Unhealthy}}};
 }
 
 template <class E>
