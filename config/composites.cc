@@ -39,7 +39,7 @@ Json inert_schema(std::span<const std::string_view> inert) {
 
 }  // namespace
 
-void report(Reader& in, const Yaml& node, const Fault& fault, const std::string& expected) {
+void report(Reader& in, const Yaml& node, const Misfit& fault, const std::string& expected) {
   if (!fault.unsupported) return in.expected(node, expected, fault.hint);
   const std::string what = node.from_environment() ? node.written : node.text;
   in.fail(node.at, in_quotes(what) + " " + kUnsupported + " (expected " + expected + ")");

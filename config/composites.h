@@ -28,7 +28,7 @@ class Definitions {
 
 // One value of any kind.
 
-void report(Reader& in, const Yaml& node, const Fault& fault, const std::string& expected);
+void report(Reader& in, const Yaml& node, const Misfit& fault, const std::string& expected);
 
 template <class K, class T>
 void read(Reader& in, const Yaml& node, const K& kind, T& out) {

@@ -8,19 +8,19 @@ namespace {
 constexpr const char* kDecimalPattern = "[0-9]+(\\.[0-9]+)?";
 constexpr const char* kRemoveQuotes = "remove the quotes";
 
-Fault fault(Hint hint = {}) {
+Misfit fault(Hint hint = {}) {
   return {std::move(hint), false};
 }
 
 // A number in quotes is text, as everywhere in YAML.
-std::optional<Fault> not_a_number(const Yaml& node) {
+std::optional<Misfit> not_a_number(const Yaml& node) {
   if (node.kind != Yaml::Kind::Scalar) return fault();
   if (!node.quoted) return std::nullopt;
   return fault(parse_decimal(node.text) ? kRemoveQuotes : "");
 }
 
 template <class T>
-std::optional<Fault> keep_in_range(const Result<T, Hint>& parsed, T min, T max, T& out) {
+std::optional<Misfit> keep_in_range(const Result<T, Hint>& parsed, T min, T max, T& out) {
   if (!parsed) return fault(parsed.error());
   if (parsed.value() < min || parsed.value() > max) return fault();
   out = parsed.value();
@@ -47,7 +47,7 @@ bool is_off(const Yaml& node) {
   return node.kind == Yaml::Kind::Scalar && (node.text == "off" || node.is("false"));
 }
 
-std::optional<Fault> Whole::parse(const Yaml& node, Value& out) const {
+std::optional<Misfit> Whole::parse(const Yaml& node, Value& out) const {
   if (auto wrong = not_a_number(node)) return wrong;
   return keep_in_range(parse_whole(node.text), min, max, out);
 }
@@ -58,7 +58,7 @@ std::string Whole::expected() const {
   return range("a whole number", std::to_string(min), std::to_string(max));
 }
 
-std::optional<Fault> Decimal::parse(const Yaml& node, Value& out) const {
+std::optional<Misfit> Decimal::parse(const Yaml& node, Value& out) const {
   if (auto wrong = not_a_number(node)) return wrong;
   return keep_in_range(parse_decimal(node.text), min, max, out);
 }
@@ -73,7 +73,7 @@ std::string Decimal::expected() const {
   return range("a number", decimal_text(min), decimal_text(max));
 }
 
-std::optional<Fault> Size::parse(const Yaml& node, Value& out) const {
+std::optional<Misfit> Size::parse(const Yaml& node, Value& out) const {
   if (node.kind != Yaml::Kind::Scalar) return fault();
   if (node.quoted && parse_whole(node.text)) return fault(kRemoveQuotes);
   return keep_in_range(parse_size(node.text), min, max, out);
@@ -90,7 +90,7 @@ std::string Size::expected() const {
   return range("a size in bytes, KiB, MiB or GiB", size_text(min), size_text(max));
 }
 
-std::optional<Fault> Time::parse(const Yaml& node, Value& out) const {
+std::optional<Misfit> Time::parse(const Yaml& node, Value& out) const {
   if (node.kind != Yaml::Kind::Scalar) return fault();
   return keep_in_range(parse_duration(node.text), min, max, out);
 }
@@ -104,7 +104,7 @@ std::string Time::expected() const {
   return range("a duration", duration_text(min), duration_text(max));
 }
 
-std::optional<Fault> Flag::parse(const Yaml& node, Value& out) const {
+std::optional<Misfit> Flag::parse(const Yaml& node, Value& out) const {
   const bool yes = node.is("true") || (node.kind == Yaml::Kind::Scalar && node.text == "on");
   if (!yes && !is_off(node)) return fault(node.text == "true" ? kRemoveQuotes : "");
   out = yes;
@@ -114,7 +114,7 @@ Json Flag::alternatives() const {
   return Json::array({{{"type", "boolean"}}, {{"enum", {"on", "off"}}}});
 }
 
-std::optional<Fault> Text::parse(const Yaml& node, Value& out) const {
+std::optional<Misfit> Text::parse(const Yaml& node, Value& out) const {
   if (node.kind != Yaml::Kind::Scalar) return fault();
   const std::string_view other = other_type(node);
   if (!other.empty()) return fault("it reads as " + std::string{other} + ": put it in quotes");
@@ -130,16 +130,16 @@ Json Text::alternatives() const {
   return Json::array({schema});
 }
 
-std::optional<Fault> OneWorker::parse(const Yaml& node, Value& out) const {
+std::optional<Misfit> OneWorker::parse(const Yaml& node, Value& out) const {
   out = 1;
   std::uint64_t number = 0;
   auto wrong = Whole{1, 1024}.parse(node, number);
   if (!wrong && number == 1) return std::nullopt;
   const bool is_auto = node.kind == Yaml::Kind::Scalar && node.text == "auto";
-  return !wrong || is_auto ? Fault{{}, true} : wrong;
+  return !wrong || is_auto ? Misfit{{}, true} : wrong;
 }
 
-Fault wrong_word(const Yaml& node, std::span<const std::string_view> known,
+Misfit wrong_word(const Yaml& node, std::span<const std::string_view> known,
                  std::span<const std::string_view> unsupported) {
   if (node.kind != Yaml::Kind::Scalar) return fault();
   if (std::find(unsupported.begin(), unsupported.end(), node.text) != unsupported.end()) {

@@ -4,7 +4,7 @@
 // and reference all come from it. A leaf is one scalar:
 //
 //   Value                  what it gives
-//   parse(node, out)       a Fault where the scalar does not fit
+//   parse(node, out)       a Misfit where the scalar does not fit
 //   render(value)          the JSON that reads back as the same value
 //   alternatives()         a JSON array of the schemas that fit
 //   expected()             "a whole number from 0 to 10"
@@ -28,7 +28,7 @@ namespace outrigger::config {
 
 using Json = nlohmann::ordered_json;
 
-struct Fault {
+struct Misfit {
   Hint hint;
   bool unsupported = false;  // known, but not built yet
 };
@@ -45,7 +45,7 @@ struct Whole {
   Value min;
   Value max;
 
-  std::optional<Fault> parse(const Yaml& node, Value& out) const;
+  std::optional<Misfit> parse(const Yaml& node, Value& out) const;
   Json render(Value value) const { return value; }
   Json alternatives() const;
   std::string expected() const;
@@ -56,7 +56,7 @@ struct Decimal {
   Value min;
   Value max;
 
-  std::optional<Fault> parse(const Yaml& node, Value& out) const;
+  std::optional<Misfit> parse(const Yaml& node, Value& out) const;
   Json render(Value value) const;
   Json alternatives() const;
   std::string expected() const;
@@ -67,7 +67,7 @@ struct Size {
   Value min;
   Value max;
 
-  std::optional<Fault> parse(const Yaml& node, Value& out) const;
+  std::optional<Misfit> parse(const Yaml& node, Value& out) const;
   Json render(Value value) const;
   Json alternatives() const;
   std::string expected() const;
@@ -78,7 +78,7 @@ struct Time {
   Value min = std::chrono::milliseconds{1};
   Value max = std::chrono::hours{24};
 
-  std::optional<Fault> parse(const Yaml& node, Value& out) const;
+  std::optional<Misfit> parse(const Yaml& node, Value& out) const;
   Json render(Value value) const { return duration_text(value); }
   Json alternatives() const;
   std::string expected() const;
@@ -87,7 +87,7 @@ struct Time {
 struct Flag {
   using Value = bool;
 
-  std::optional<Fault> parse(const Yaml& node, Value& out) const;
+  std::optional<Misfit> parse(const Yaml& node, Value& out) const;
   Json render(Value value) const { return value; }
   Json alternatives() const;
   std::string expected() const { return "true or false"; }
@@ -97,14 +97,14 @@ struct Text {
   using Value = std::string;
   TextRule rule;
 
-  std::optional<Fault> parse(const Yaml& node, Value& out) const;
+  std::optional<Misfit> parse(const Yaml& node, Value& out) const;
   Json render(const Value& value) const { return value; }
   Json alternatives() const;
   std::string expected() const { return std::string{rule.expected}; }
 };
 
 // A word that is not among `known`: what to say of it.
-Fault wrong_word(const Yaml& node, std::span<const std::string_view> known,
+Misfit wrong_word(const Yaml& node, std::span<const std::string_view> known,
                  std::span<const std::string_view> unsupported);
 
 template <class E>
@@ -117,7 +117,7 @@ struct Word {
     for (const auto& [name, value] : words(E{})) names.push_back(name);
     return names;
   }
-  std::optional<Fault> parse(const Yaml& node, Value& out) const {
+  std::optional<Misfit> parse(const Yaml& node, Value& out) const {
     for (const auto& [name, value] : words(E{})) {
       if (node.kind != Yaml::Kind::Scalar || node.text != name) continue;
       out = value;
@@ -134,7 +134,7 @@ struct Word {
 struct OneWorker {
   using Value = std::uint32_t;
 
-  std::optional<Fault> parse(const Yaml& node, Value& out) const;
+  std::optional<Misfit> parse(const Yaml& node, Value& out) const;
   Json render(Value value) const { return value; }
   Json alternatives() const { return Json::array({{{"const", 1}}}); }
   std::string expected() const { return "1"; }
@@ -148,7 +148,7 @@ struct Auto {
   using Value = std::optional<typename K::Value>;
   K kind;
 
-  std::optional<Fault> parse(const Yaml& node, Value& out) const {
+  std::optional<Misfit> parse(const Yaml& node, Value& out) const {
     if (node.kind == Yaml::Kind::Scalar && node.text == "auto") return std::nullopt;
     return kind.parse(node, out.emplace());
   }
@@ -167,7 +167,7 @@ struct Maybe {
   using Value = std::optional<typename K::Value>;
   K kind;
 
-  std::optional<Fault> parse(const Yaml& node, Value& out) const {
+  std::optional<Misfit> parse(const Yaml& node, Value& out) const {
     return kind.parse(node, out.emplace());
   }
   Json render(const Value& value) const { return value ? kind.render(*value) : Json{}; }

@@ -280,7 +280,7 @@ void Version::read(Reader& in, const Yaml& node, const Config&) const {
   std::uint64_t version = 0;
   const auto fault = Whole{0, UINT32_MAX}.parse(node, version);
   if (fault) return in.expected(node, expected(), fault->hint);
-  if (version != 1) report(in, node, Fault{{}, true}, expected());
+  if (version != 1) report(in, node, Misfit{{}, true}, expected());
 }
 
 }  // namespace outrigger::config
