@@ -16,6 +16,14 @@ void describe(V& v, Node& n) {
 }
 
 template <class V>
+void describe(V& v, AdminFaults& f) {
+  v.block("admin.faults", "What PUT /faults/ROUTE may inject at run time.");
+  v.key("max_percent", f.max_percent, kPercent, "The largest share of requests.");
+  v.key("max_duration", f.max_duration, Time{.max = std::chrono::hours{24 * 30}},
+        "How far ahead a fault's `until` may be.");
+}
+
+template <class V>
 void describe(V& v, Admin& a) {
   v.block("admin", "The admin server.");
   v.key("address", a.address, Text{kBindAddress},
@@ -23,7 +31,7 @@ void describe(V& v, Admin& a) {
   v.key("token_file", a.token_file, Maybe<Text>{{kFilePath}},
         "A file whose content callers must show as a bearer token.");
   v.key("hosts", a.hosts, List<Text>{{kHost}}, "Further names it may be asked by (Host header).");
-  v.unsupported("faults", {"off"});
+  v.key("faults", a.faults, Switch<AdminFaults>{}, "Lets faults be injected at run time.");
   v.unsupported("tls", {"off"});
 }
 
@@ -66,8 +74,11 @@ void describe(V& v, Overload& o) {
   v.block("overload", "Bounds of the whole process.");
   v.key("max_connections", o.max_connections, Whole{1, 1'000'000},
         "Callers' connections at once; less where the descriptor limit is low.");
-  v.unsupported("max_buffered_bytes");
-  v.unsupported("max_loop_lag");
+  v.key("max_buffered_bytes", o.max_buffered_bytes, Auto<Size>{{64 * 1024, 1ULL << 40}},
+        "Bytes kept in buffers; beyond, requests are shed by their criticality. `auto`: a quarter "
+        "of the cgroup's memory limit, 64MiB without one.");
+  v.key("max_loop_lag", o.max_loop_lag, Off<Time>{},
+        "By how much the event loop may come late before requests are shed.");
 }
 
 template <class V>

@@ -19,12 +19,25 @@ void describe(V& v, HeaderMatch& m) {
 }
 
 template <class V>
+void describe(V& v, QueryMatch& m) {
+  using enum HeaderMatch::Kind;
+  v.block("route.match.query",
+          "One condition on a parameter of the query: exactly one of value, prefix, regex, "
+          "present.");
+  v.required("name", m.name, Text{kQueryName}, "The parameter; its first value counts.");
+  v.key("value", m, HeaderAs{Value}, "The whole value.");
+  v.key("prefix", m, HeaderAs{Prefix}, "How the value begins.");
+  v.key("regex", m, HeaderAs{Regex}, "An RE2 expression for the value.");
+  v.key("present", m, HeaderAs{Present}, "true: there with any value; false: not there.");
+}
+
+template <class V>
 void describe(V& v, Match& m) {
   using enum Match::PathKind;
   v.block("route.match",
           "Which requests the route takes; absent: all. The most specific route "
           "wins, whatever the order: host, exact path, longest prefix, regex, "
-          "method, headers.");
+          "method, headers, query.");
   v.key("hosts", m.hosts, List<Text>{{kHostMatch}},
         "Hosts, or *.suffix for all below it; empty: any. Ports are ignored.");
   v.key("path", m, PathAs{Exact}, "Exactly this path.");
@@ -33,7 +46,7 @@ void describe(V& v, Match& m) {
   v.key("path_regex", m, PathAs{Regex}, "An RE2 expression for the path.");
   v.key("methods", m.methods, List<Text>{{kMethod}}, "Methods; empty: any.");
   v.key("headers", m.headers, List<Block<HeaderMatch>>{}, "Conditions that must all hold.");
-  v.unsupported("query", {"[]"});
+  v.key("query", m.query, List<Block<QueryMatch>>{}, "Likewise, of the query's parameters.");
 }
 
 template <class V>
@@ -42,6 +55,48 @@ void describe(V& v, Respond& r) {
   v.key("status", r.status, Whole{200, 599}, "Its status.");
   v.key("body", r.body, Text{kText}, "Its body.");
   v.key("headers", r.headers, HeaderMap{}, "Its headers, in this order.");
+}
+
+template <class V>
+void describe(V& v, Redirect& r) {
+  v.block("route.redirect", "Sends the caller elsewhere; what is absent stays as in the request.");
+  v.key("status", r.status, RedirectStatus{}, "Its status.");
+  v.key("scheme", r.scheme, Maybe<Text>{{kScheme}}, "http or https.");
+  v.key("host", r.host, Maybe<Text>{{kAuthority}}, "The host, with its port where it needs one.");
+  v.key("path", r.path, Maybe<Text>{{kPath}}, "The path, instead of path and query.");
+}
+
+template <class V>
+void describe(V& v, CookieKey& c) {
+  v.block("hash_on.cookie", "A cookie, issued to callers that have none.");
+  v.required("name", c.name, Text{kHeaderName}, "Its name.");
+  v.key("ttl", c.ttl, Maybe<Time>{{.max = std::chrono::hours{24 * 365}}},
+        "How long callers keep it; absent: until the browser closes.");
+}
+
+template <class V>
+void describe(V& v, HashOn& h) {
+  v.block(
+      "hash_on",
+      "What a hash is made of: exactly one of these, or the word `source_ip` or `path` in place "
+      "of the map. Requests without it are spread at random.");
+  v.key("header", h, HashHeader{}, "The value of this header.");
+  v.key("cookie", h, HashCookie{}, "A cookie, issued to callers that have none.");
+}
+
+template <class V>
+void describe(V& v, SplitTarget& t) {
+  v.block("route.split.target", "One of the upstreams that share a route.");
+  v.required("upstream", t.upstream, Text{kName}, "Its name.");
+  v.key("weight", t.weight, Whole{0, 1'000'000}, "Its share, beside the others'.");
+}
+
+template <class V>
+void describe(V& v, Split& s) {
+  v.block("route.split", "Several upstreams share the requests. A list stands for `to` alone.");
+  v.key("hash_on", s.hash_on, Off<HashOnKind>{},
+        "What keeps a caller with one of them; absent: each request is drawn anew.");
+  v.required("to", s.to, List<Block<SplitTarget>>{}, "The upstreams and their weights.");
 }
 
 template <class V>
@@ -99,6 +154,112 @@ void describe(V& v, Retry& r) {
 }
 
 template <class V>
+void describe(V& v, Hedge& h) {
+  v.block("route.hedge",
+          "One more try on another endpoint where the head of a response takes long; the first "
+          "head wins. Only of requests that may be retried, and paid out of the retry_budget.");
+  v.key("after", h.after, HedgeDelay{},
+        "A duration, or p50 to p99 of the upstream's recent time to the head.");
+  v.key("max", h.max, Whole{1, 3}, "Hedges of one request at most.");
+}
+
+template <class V>
+void describe(V& v, Fallback& f) {
+  v.block("route.fallback",
+          "What is answered instead where there is no better answer: exactly one of `respond` and "
+          "`upstream`.");
+  v.key("fallback_on", f.fallback_on, List<Word<FallbackWord>>{},
+        "When. `overflow` covers queue-timeout and shed; `5xx` is an upstream's, and our 502.");
+  v.key("respond", f.respond, Switch<Respond>{}, "A fixed answer.");
+  v.key("upstream", f.upstream, Maybe<Text>{{kName}},
+        "Another upstream, asked once within the same deadline, where the request may be sent "
+        "again.");
+}
+
+template <class V>
+void describe(V& v, AdaptiveConcurrency& a) {
+  v.block("adaptive_concurrency",
+          "Finds out how many requests at once are answered without waiting (Gradient2), and lets "
+          "no more through.");
+  v.key("min", a.min, Whole{1, 1'000'000}, "The least it allows.");
+  v.key("max", a.max, Whole{1, 1'000'000}, "The most it allows.");
+  v.key("initial", a.initial, Whole{1, 1'000'000}, "What it begins with.");
+  v.key("tolerance", a.tolerance, Decimal{1, 10},
+        "How much slower than usual answers may be before it allows less.");
+  v.key("smoothing", a.smoothing, Decimal{0.01, 1}, "How quickly it follows; 1: at once.");
+  v.key("queue", a.queue, Whole{0, 100'000},
+        "Requests that may wait, by criticality and deadline; beyond: 503 `overflow`.");
+  v.key("mode", a.mode, Word<PolicyMode>{}, "`observe` counts and reports, but lets all through.");
+}
+
+template <class V>
+void describe(V& v, FaultDelay& d) {
+  v.block("route.fault.delay", "Lets requests wait before anything else is done with them.");
+  v.required("percent", d.percent, kPercent, "Of the requests.");
+  v.required("duration", d.duration, Time{.max = std::chrono::hours{1}}, "How long.");
+}
+
+template <class V>
+void describe(V& v, FaultAbort& a) {
+  v.block("route.fault.abort", "Answers requests without asking the upstream.");
+  v.required("percent", a.percent, kPercent, "Of the requests.");
+  v.key("status", a.status, AbortStatus{}, "With this status, or `reset`: the connection breaks.");
+}
+
+template <class V>
+void describe(V& v, Fault& f) {
+  v.block("route.fault",
+          "Failures on purpose. They never count against breakers, detectors or budgets.");
+  v.key("delay", f.delay, Switch<FaultDelay>{}, "Lets requests wait.");
+  v.key("abort", f.abort, Switch<FaultAbort>{}, "Lets requests fail.");
+  v.key("headers", f.headers, List<Block<HeaderMatch>>{}, "Only requests for which all hold.");
+  v.key("until", f.until, Maybe<Timestamp>{}, "When it ends by itself.");
+}
+
+template <class V>
+void describe(V& v, RateLimitKey& k) {
+  v.block("route.rate_limit.key", "One bucket for each value of a header.");
+  v.required("header", k.header, Text{kHeaderName}, "The header.");
+  v.key("max_keys", k.max_keys, Whole{1, 1'000'000},
+        "Values kept at once; beyond, the one not seen for longest is forgotten.");
+}
+
+template <class V>
+void describe(V& v, RateLimit& r) {
+  v.block("route.rate_limit", "A token bucket of this sidecar; beyond it: 429 `rate-limited`.");
+  v.required("requests", r.requests, Whole{1, 1'000'000'000}, "Requests in each `per`.");
+  v.key("per", r.per, Time{}, "The time for so many requests.");
+  v.key("burst", r.burst, Maybe<Whole>{{1, 1'000'000'000}}, "Requests at once after a rest.",
+        "as `requests`");
+  v.key("key", r.key, Switch<RateLimitKey>{}, "One bucket for each caller instead of one for all.");
+}
+
+template <class V>
+void describe(V& v, Mirror& m) {
+  v.block("route.mirror", "A copy of requests for another upstream, whose answers are dropped.");
+  v.required("upstream", m.upstream, Text{kName}, "Who gets the copies.");
+  v.key("percent", m.percent, kPercent, "Of the requests.");
+}
+
+template <class V>
+void describe(V& v, Rewrite& r) {
+  v.block("route.rewrite", "Changes of the request target on its way to the upstream.");
+  v.key("path_prefix", r.path_prefix, Maybe<Text>{{kPath}},
+        "What replaces match.path_prefix, on whole segments.");
+  v.key("host", r, RewriteHost{}, "The Host header; `auto`: the endpoint's name as configured.");
+}
+
+template <class V>
+void describe(V& v, HeaderChanges& h) {
+  v.block("header_changes",
+          "Changes of header fields: remove, then set, then add. Values may hold %{request_id}, "
+          "%{client_ip}, %{upstream} and %{attempt}.");
+  v.key("set", h.set, HeaderMap{}, "Replaces all fields of that name.");
+  v.key("add", h.add, HeaderMap{}, "One field more.");
+  v.key("remove", h.remove, List<Text>{{kHeaderName}}, "Drops all fields of that name.");
+}
+
+template <class V>
 void describe(V& v, ConsecutiveFailures& c) {
   v.block("circuit_breaker.consecutive_failures", "Failures in a row.");
   v.key("count", c.count, Whole{1, 1'000'000}, "This many in a row open it.");
@@ -147,16 +308,21 @@ void describe_policies(V& v, Route& r) {
         "max_retries 1, without gateway-error");
   v.key("circuit_breaker", r.circuit_breaker, Switch<CircuitBreaker>{},
         "Stops asking what keeps failing.");
-  v.unsupported("hedge", {"off"});
-  v.unsupported("fallback", {"off"});
-  v.unsupported("adaptive_concurrency", {"off"});
-  v.unsupported("fault", {"off"});
-  v.unsupported("rate_limit", {"off"});
-  v.unsupported("mirror", {"off"});
-  v.unsupported("rewrite", {"off"});
-  v.unsupported("request_headers", {"off"});
-  v.unsupported("response_headers", {"off"});
-  v.unsupported("criticality", {"normal"});
+  v.key("hedge", r.hedge, Switch<Hedge>{}, "A second try where the first takes long.");
+  v.key("fallback", r.fallback, Switch<Fallback>{}, "What is answered where all else fails.");
+  v.key("adaptive_concurrency", r.adaptive_concurrency, Switch<AdaptiveConcurrency>{},
+        "A bulkhead that finds its size by itself.");
+  v.key("rate_limit", r.rate_limit, Switch<RateLimit>{}, "Requests over time.");
+  v.key("criticality", r.criticality, Word<Criticality>{},
+        "Under overload `sheddable` is refused first, `normal` at twice the bound, `critical` "
+        "never.");
+  v.key("fault", r.fault, Switch<Fault>{}, "Failures on purpose.");
+  v.key("mirror", r.mirror, Switch<Mirror>{}, "Copies for another upstream.");
+  v.key("rewrite", r.rewrite, Switch<Rewrite>{}, "Changes of the request target.");
+  v.key("request_headers", r.request_headers, Switch<HeaderChanges>{},
+        "Changes of what the upstream gets.");
+  v.key("response_headers", r.response_headers, Switch<HeaderChanges>{},
+        "Changes of what the caller gets from an upstream.");
   v.unsupported("slo", {"off"});
   v.unsupported("spool", {"off"});
 }
@@ -170,16 +336,16 @@ void describe(V& v, RouteDefaults& d) {
 template <class V>
 void describe(V& v, Route& r) {
   v.block("route",
-          "Requests that match, and what becomes of them: exactly one of `upstream` and "
-          "`respond`.");
+          "Requests that match, and what becomes of them: exactly one of `upstream`, `split`, "
+          "`respond` and `redirect`.");
   v.key("name", r.name, Text{kName},
         "Unique in the file; required where a listener has more than one route.",
         "the listener's name");
   v.key("match", r.match, Block<Match>{}, "Which requests it takes.", "all requests");
   v.key("upstream", r.upstream, Maybe<Text>{{kName}}, "The upstream that answers.");
   v.key("respond", r.respond, Switch<Respond>{}, "A fixed answer instead.");
-  v.unsupported("split");
-  v.unsupported("redirect", {"off"});
+  v.key("split", r.split, Off<SplitKind>{}, "Several upstreams that share the requests.");
+  v.key("redirect", r.redirect, Switch<Redirect>{}, "Another place to ask.");
   describe_policies(v, r);
 }
 
@@ -226,7 +392,9 @@ void describe(V& v, Listener& l) {
   v.key("upgrades", l.upgrades, List<Text>{{kUpgrade}},
         "Protocols that may be upgraded to; other requests go on without their Upgrade.");
   v.required("routes", l.routes, Routes{}, "What becomes of the requests.");
-  v.unsupported("deadline_headers", {"[]"});
+  v.key("deadline_headers", l.deadline_headers, List<Word<DeadlineHeader>>{},
+        "Headers by which a caller says how long it waits; the shortest of these and "
+        "timeouts.request counts.");
   v.unsupported("protocol", {"http1", "http"});
   v.unsupported("tls", {"off"});
 }

@@ -140,7 +140,7 @@ std::optional<Misfit> OneWorker::parse(const Yaml& node, Value& out) const {
 }
 
 Misfit wrong_word(const Yaml& node, std::span<const std::string_view> known,
-                 std::span<const std::string_view> unsupported) {
+                  std::span<const std::string_view> unsupported) {
   if (node.kind != Yaml::Kind::Scalar) return fault();
   if (std::find(unsupported.begin(), unsupported.end(), node.text) != unsupported.end()) {
     return {{}, true};

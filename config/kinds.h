@@ -105,7 +105,7 @@ struct Text {
 
 // A word that is not among `known`: what to say of it.
 Misfit wrong_word(const Yaml& node, std::span<const std::string_view> known,
-                 std::span<const std::string_view> unsupported);
+                  std::span<const std::string_view> unsupported);
 
 template <class E>
 struct Word {

@@ -3,6 +3,8 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <cstdio>
+#include <optional>
 
 namespace outrigger::config {
 namespace {
@@ -113,6 +115,70 @@ Result<std::uint64_t, Hint> parse_size(std::string_view text) {
   if (value > 9.0e18L) return Hint{"the number is too large"};
   if (value != std::floor(value)) return Hint{"that is not a whole number of bytes"};
   return static_cast<std::uint64_t>(value);
+}
+
+namespace {
+
+// `text` is exactly so many digits.
+std::optional<int> digits(std::string_view text) {
+  int value = 0;
+  for (const char c : text) {
+    if (c < '0' || c > '9') return std::nullopt;
+    value = value * 10 + (c - '0');
+  }
+  return value;
+}
+
+std::optional<std::chrono::minutes> utc_offset(std::string_view zone) {
+  if (zone == "Z") return std::chrono::minutes{0};
+  if (zone.size() != 6 || zone[3] != ':' || (zone[0] != '+' && zone[0] != '-')) {
+    return std::nullopt;
+  }
+  const auto hours = digits(zone.substr(1, 2));
+  const auto minutes = digits(zone.substr(4, 2));
+  if (!hours || !minutes || *hours > 23 || *minutes > 59) return std::nullopt;
+  const std::chrono::minutes offset{*hours * 60 + *minutes};
+  return zone[0] == '+' ? offset : -offset;
+}
+
+}  // namespace
+
+Result<std::chrono::sys_seconds, Hint> parse_timestamp(std::string_view text) {
+  using namespace std::chrono;
+  const Hint none;
+  constexpr std::size_t kFixed = 19;  // 2026-01-31T18:00:00
+  if (text.size() <= kFixed) return none;
+  if (text[4] != '-' || text[7] != '-' || text[10] != 'T' || text[13] != ':' || text[16] != ':') {
+    return none;
+  }
+  const auto y = digits(text.substr(0, 4)), m = digits(text.substr(5, 2)),
+             d = digits(text.substr(8, 2)), h = digits(text.substr(11, 2)),
+             min = digits(text.substr(14, 2)), s = digits(text.substr(17, 2));
+  std::string_view zone = text.substr(kFixed);
+  if (zone.starts_with('.')) {
+    const auto end = zone.find_first_not_of("0123456789", 1);
+    if (end == 1 || end == zone.npos) return none;
+    zone.remove_prefix(end);
+  }
+  const auto offset = utc_offset(zone);
+  if (!y || !m || !d || !h || !min || !s || !offset) return none;
+  const year_month_day date{year{*y}, month{static_cast<unsigned>(*m)},
+                            day{static_cast<unsigned>(*d)}};
+  if (!date.ok() || *h > 23 || *min > 59 || *s > 60) return Hint{"there is no such time"};
+  return sys_days{date} + hours{*h} + minutes{*min} + seconds{*s} - *offset;
+}
+
+std::string timestamp_text(std::chrono::sys_seconds time) {
+  using namespace std::chrono;
+  const auto midnight = floor<days>(time);
+  const year_month_day date{midnight};
+  const hh_mm_ss clock{time - midnight};
+  char text[40];
+  std::snprintf(text, sizeof(text), "%04d-%02u-%02uT%02d:%02d:%02dZ", static_cast<int>(date.year()),
+                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
+                static_cast<int>(clock.seconds().count()));
+  return text;
 }
 
 std::string duration_text(nanoseconds duration) {

@@ -26,6 +26,10 @@ Result<std::chrono::nanoseconds, Hint> parse_duration(std::string_view text);
 // Whole bytes, or a decimal number and one of KiB, MiB, GiB that gives whole bytes.
 Result<std::uint64_t, Hint> parse_size(std::string_view text);
 
+// A date and time as RFC 3339 writes it, in UTC or with an offset; fractions of seconds are cut.
+Result<std::chrono::sys_seconds, Hint> parse_timestamp(std::string_view text);
+std::string timestamp_text(std::chrono::sys_seconds time);  // in UTC
+
 // The shortest text that parses to the same value.
 std::string duration_text(std::chrono::nanoseconds duration);
 std::string size_text(std::uint64_t bytes);

@@ -8,11 +8,17 @@ namespace outrigger::config {
 namespace {
 
 constexpr Whole kRetryStatus{100, 599};
+constexpr Whole kAbortStatus{400, 599};
 
-// A `respond` route takes nothing over; what it names itself is refused by Routes.
-bool responds(const Yaml& route) {
-  const Yaml* respond = route.find("respond");
-  return respond && !is_off(*respond) && !route.find("upstream");
+bool has(const Yaml& route, std::string_view key) {
+  const Yaml* value = route.find(key);
+  return value && !is_off(*value);
+}
+
+// Such a route takes nothing over; what it names itself is refused by Routes.
+bool answers_itself(const Yaml& route) {
+  return (has(route, "respond") || has(route, "redirect")) && !route.find("upstream") &&
+         !route.find("split");
 }
 
 std::vector<std::string_view> policy_names() {
@@ -27,7 +33,7 @@ void refuse_policies(Reader& in, const Yaml& route) {
     const Yaml* policy = route.find(name);
     if (!policy) continue;
     const auto step = in.into(name);
-    in.fail(policy->key_at, "has no meaning on a route that responds itself");
+    in.fail(policy->key_at, "has no meaning on a route that answers itself");
   }
 }
 
@@ -108,6 +114,170 @@ Json HeaderAs::alternatives(Definitions&) const {
 
 std::string HeaderAs::expected() const {
   return is_presence() ? Flag{}.expected() : text().expected();
+}
+
+// Small leaves.
+
+std::optional<Misfit> RedirectStatus::parse(const Yaml& node, Value& out) const {
+  std::uint64_t status = 0;
+  if (auto wrong = Whole{301, 308}.parse(node, status)) return Misfit{wrong->hint};
+  if (status >= 304 && status <= 306) return Misfit{};
+  out = static_cast<int>(status);
+  return std::nullopt;
+}
+Json RedirectStatus::alternatives() const {
+  return Json::array({{{"enum", {301, 302, 303, 307, 308}}}});
+}
+
+std::optional<Misfit> AbortStatus::parse(const Yaml& node, Value& out) const {
+  std::uint64_t status = 0;
+  if (node.kind == Yaml::Kind::Scalar && node.text == "reset") {
+    out = 0;
+    return std::nullopt;
+  }
+  if (auto wrong = kAbortStatus.parse(node, status)) return Misfit{wrong->hint};
+  out = static_cast<int>(status);
+  return std::nullopt;
+}
+Json AbortStatus::alternatives() const {
+  Json all = kAbortStatus.alternatives();
+  all.push_back({{"const", "reset"}});
+  return all;
+}
+
+std::optional<Misfit> HedgeDelay::parse(const Yaml& node, Value& out) const {
+  if (node.kind == Yaml::Kind::Scalar && node.text.starts_with('p')) {
+    const auto percentile = parse_whole(std::string_view{node.text}.substr(1));
+    if (!percentile || percentile.value() < 50 || percentile.value() > 99) return Misfit{};
+    out = {.percentile = static_cast<std::uint32_t>(percentile.value())};
+    return std::nullopt;
+  }
+  Duration time{};
+  if (auto wrong = Time{.max = std::chrono::hours{1}}.parse(node, time)) return wrong;
+  out = {.time = time, .percentile = 0};
+  return std::nullopt;
+}
+Json HedgeDelay::render(Value value) const {
+  if (value.percentile != 0) return "p" + std::to_string(value.percentile);
+  return duration_text(value.time);
+}
+Json HedgeDelay::alternatives() const {
+  Json all = Time{}.alternatives();
+  all.push_back({{"type", "string"}, {"pattern", "^p[5-9][0-9]$"}});
+  return all;
+}
+
+std::optional<Misfit> StatusRangeKind::parse(const Yaml& node, Value& out) const {
+  if (node.kind != Yaml::Kind::Scalar) return Misfit{};
+  const std::string_view text = node.text;
+  const auto dash = text.find('-');
+  const auto first = parse_whole(text.substr(0, dash));
+  const auto last = dash == text.npos ? first : parse_whole(text.substr(dash + 1));
+  const bool fine =
+      first && last && first.value() >= 100 && last.value() <= 599 && first.value() <= last.value();
+  if (!fine) return Misfit{};
+  out = {static_cast<int>(first.value()), static_cast<int>(last.value())};
+  return std::nullopt;
+}
+Json StatusRangeKind::render(Value value) const {
+  if (value.first == value.last) return value.first;
+  return std::to_string(value.first) + "-" + std::to_string(value.last);
+}
+Json StatusRangeKind::alternatives() const {
+  Json all = kRetryStatus.alternatives();
+  all.push_back({{"type", "string"}, {"pattern", "^[1-5][0-9]{2}(-[1-5][0-9]{2})?$"}});
+  return all;
+}
+
+std::optional<Misfit> Timestamp::parse(const Yaml& node, Value& out) const {
+  if (node.kind != Yaml::Kind::Scalar) return Misfit{};
+  const auto parsed = parse_timestamp(node.text);
+  if (!parsed) return Misfit{parsed.error()};
+  out = parsed.value();
+  return std::nullopt;
+}
+Json Timestamp::alternatives() const {
+  return Json::array(
+      {{{"type", "string"}, {"pattern", "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(Z|[+-][0-9:]+)$"}}});
+}
+
+// Rewrite, hash_on, split.
+
+void RewriteHost::read(Reader& in, const Yaml& node, Rewrite& out) const {
+  out.host.reset();
+  out.host_auto = node.is("auto");
+  if (out.host_auto) return;
+  std::string host;
+  const std::size_t faults = in.faults();
+  config::read(in, node, Text{kAuthority}, host);
+  if (in.faults() == faults) out.host = std::move(host);
+}
+
+Json RewriteHost::render(const Rewrite& rewrite) const {
+  if (rewrite.host_auto) return "auto";
+  return rewrite.host ? Json(*rewrite.host) : Json{};
+}
+
+void HashHeader::read(Reader& in, const Yaml& node, HashOn& out) const {
+  out.kind = HashOn::Kind::Header;
+  config::read(in, node, Text{kHeaderName}, out.name);
+}
+
+Json HashHeader::render(const HashOn& on) const {
+  return on.kind == HashOn::Kind::Header ? Json(on.name) : Json{};
+}
+
+void HashCookie::read(Reader& in, const Yaml& node, HashOn& out) const {
+  CookieKey cookie;
+  Block<CookieKey>{}.read(in, node, cookie);
+  out = {HashOn::Kind::Cookie, std::move(cookie.name), cookie.ttl};
+}
+
+Json HashCookie::render(const HashOn& on) const {
+  if (on.kind != HashOn::Kind::Cookie) return {};
+  return Block<CookieKey>{}.render({on.name, on.ttl});
+}
+
+Json HashCookie::alternatives(Definitions& definitions) const {
+  return Block<CookieKey>{}.alternatives(definitions);
+}
+
+void HashOnKind::read(Reader& in, const Yaml& node, HashOn& out) const {
+  out = {};
+  if (node.kind == Yaml::Kind::Map) return Block<HashOn>{}.read(in, node, out);
+  if (node.is("source_ip")) return;
+  if (!node.is("path")) return in.expected(node, expected());
+  out.kind = HashOn::Kind::Path;
+}
+
+Json HashOnKind::render(const HashOn& on) const {
+  if (on.kind == HashOn::Kind::SourceIp) return "source_ip";
+  return on.kind == HashOn::Kind::Path ? Json("path") : Block<HashOn>{}.render(on);
+}
+
+Json HashOnKind::alternatives(Definitions& definitions) const {
+  Json all = Block<HashOn>{}.alternatives(definitions);
+  all.push_back({{"enum", {"source_ip", "path"}}});
+  return all;
+}
+
+void SplitKind::read(Reader& in, const Yaml& node, Split& out) const {
+  out = {};
+  if (node.kind == Yaml::Kind::Map) return Block<Split>{}.read(in, node, out);
+  const std::size_t faults = in.faults();
+  List<Block<SplitTarget>>{}.read(in, node, out.to);
+  if (in.faults() == faults) check_block(in, node, out);
+}
+
+Json SplitKind::render(const Split& split) const {
+  const auto list = List<Block<SplitTarget>>{};
+  return split.hash_on ? Block<Split>{}.render(split) : list.render(split.to);
+}
+
+Json SplitKind::alternatives(Definitions& definitions) const {
+  Json all = List<Block<SplitTarget>>{}.alternatives(definitions);
+  all.push_back(Block<Split>{}.alternatives(definitions)[0]);
+  return all;
 }
 
 // Retry_on.
@@ -194,7 +364,7 @@ void Routes::read(Reader& in, const Yaml& node, std::vector<Route>& out) const {
     const auto step = in.into(i);
     in.note(own);
     Route& route = out.emplace_back();
-    if (responds(own)) {
+    if (answers_itself(own)) {
       refuse_policies(in, own);
       read_merged(in, own, std::nullopt, route);
     } else {
@@ -206,9 +376,10 @@ void Routes::read(Reader& in, const Yaml& node, std::vector<Route>& out) const {
 Json Routes::render(const std::vector<Route>& routes) const {
   Json list = render_list(routes);
   for (Json& route : list) {
-    const bool is_answer = route["respond"].is_object();
-    if (!is_answer) route.erase("respond");
-    if (!is_answer) continue;
+    for (const char* action : {"split", "respond", "redirect"}) {
+      if (route[action] == "off") route.erase(action);
+    }
+    if (!route.contains("respond") && !route.contains("redirect")) continue;
     for (const std::string_view name : policy_names()) route.erase(std::string{name});
   }
   return list;

@@ -32,6 +32,106 @@ struct HeaderAs {
   Text text() const { return {kind == HeaderMatch::Kind::Regex ? kRegex : kHeaderValue}; }
 };
 
+// 301, 302, 303, 307 or 308.
+struct RedirectStatus {
+  using Value = int;
+
+  std::optional<Misfit> parse(const Yaml& node, Value& out) const;
+  Json render(Value value) const { return value; }
+  Json alternatives() const;
+  std::string expected() const { return "301, 302, 303, 307 or 308"; }
+};
+
+// A status, or `reset`, which is kept as 0.
+struct AbortStatus {
+  using Value = int;
+
+  std::optional<Misfit> parse(const Yaml& node, Value& out) const;
+  Json render(Value value) const { return value == 0 ? Json("reset") : Json(value); }
+  Json alternatives() const;
+  std::string expected() const { return "a status from 400 to 599, or reset"; }
+};
+
+// A duration, or p50 to p99.
+struct HedgeDelay {
+  using Value = Hedge::After;
+
+  std::optional<Misfit> parse(const Yaml& node, Value& out) const;
+  Json render(Value value) const;
+  Json alternatives() const;
+  std::string expected() const { return "a duration from 1ms to 1h, or p50 to p99"; }
+};
+
+// A status, or two with a dash between them.
+struct StatusRangeKind {
+  using Value = StatusRange;
+
+  std::optional<Misfit> parse(const Yaml& node, Value& out) const;
+  Json render(Value value) const;
+  Json alternatives() const;
+  std::string expected() const { return "a status from 100 to 599, or two as in 200-299"; }
+};
+
+// A moment as RFC 3339 writes it.
+struct Timestamp {
+  using Value = std::chrono::sys_seconds;
+
+  std::optional<Misfit> parse(const Yaml& node, Value& out) const;
+  Json render(Value value) const { return timestamp_text(value); }
+  Json alternatives() const;
+  std::string expected() const { return "a time such as 2026-01-31T18:00:00Z"; }
+};
+
+// A host, or `auto`.
+struct RewriteHost {
+  void read(Reader& in, const Yaml& node, Rewrite& out) const;
+  Json render(const Rewrite& rewrite) const;
+  Json alternatives(Definitions&) const { return Text{kAuthority}.alternatives(); }
+  std::string expected() const { return Text{kAuthority}.expected() + ", or auto"; }
+};
+
+// The two keys of hash_on.
+struct CookieKey {
+  std::string name;
+  std::optional<Duration> ttl;
+};
+struct HashHeader {
+  void read(Reader& in, const Yaml& node, HashOn& out) const;
+  Json render(const HashOn& on) const;
+  Json alternatives(Definitions&) const { return Text{kHeaderName}.alternatives(); }
+  std::string expected() const { return Text{kHeaderName}.expected(); }
+};
+struct HashCookie {
+  void read(Reader& in, const Yaml& node, HashOn& out) const;
+  Json render(const HashOn& on) const;
+  Json alternatives(Definitions& definitions) const;
+  std::string expected() const { return "a map of keys"; }
+};
+
+// `source_ip`, `path`, or a block with one of the two keys.
+struct HashOnKind {
+  HashOn fresh() const { return {}; }
+  bool takes(const Yaml& node) const {
+    return node.kind == Yaml::Kind::Map || node.kind == Yaml::Kind::Scalar;
+  }
+  void read(Reader& in, const Yaml& node, HashOn& out) const;
+  Json render(const HashOn& on) const;
+  Json alternatives(Definitions& definitions) const;
+  std::string expected() const { return "source_ip, path, or a map with header or cookie"; }
+};
+
+// A list of targets, or a block that says what callers are told apart by.
+struct SplitKind {
+  Split fresh() const { return {}; }
+  bool takes(const Yaml& node) const {
+    return node.kind == Yaml::Kind::Map || node.kind == Yaml::Kind::List;
+  }
+  void read(Reader& in, const Yaml& node, Split& out) const;
+  Json render(const Split& split) const;
+  Json alternatives(Definitions& definitions) const;
+  std::string expected() const { return "a list of upstreams with weights, or a map of keys"; }
+};
+
 struct RetryOnList {
   RetryOn fresh() const { return {}; }
   void read(Reader& in, const Yaml& node, RetryOn& out) const;

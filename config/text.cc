@@ -138,6 +138,29 @@ std::optional<Hint> check_endpoint_address(std::string& text) {
   return Hint{"the port is a number from 1 to 65535"};
 }
 
+std::optional<Hint> check_authority(std::string& text) {
+  if (is_host(text) || is_bracketed_ipv6(text)) return kFine;
+  const auto address = parse_address(text);
+  return address && !address.value().is_unix() ? kFine : kWrong;
+}
+
+std::optional<Hint> check_scheme(std::string& text) {
+  return text == "http" || text == "https" ? kFine : kWrong;
+}
+
+std::optional<Hint> check_query_name(std::string& text) {
+  if (text.empty() || has_control(text)) return kWrong;
+  return kFine;
+}
+
+std::optional<Hint> check_path_and_query(std::string& text) {
+  std::string path = text.substr(0, text.find('?'));
+  if (auto hint = check_path(path)) return hint;
+  if (text.find('#') != std::string::npos) return Hint{"without a fragment"};
+  const bool spaced = has_control(text) || text.find(' ') != std::string::npos;
+  return spaced ? std::optional<Hint>{"a space is written %20"} : kFine;
+}
+
 std::optional<Hint> check_warning(std::string& text) {
   const auto& names = kWarningNames;
   if (std::find(names.begin(), names.end(), text) != names.end()) return kFine;

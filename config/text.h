@@ -29,6 +29,10 @@ std::optional<Hint> check_regex(std::string& text);
 std::optional<Hint> check_upgrade(std::string& text);  // to lower case
 std::optional<Hint> check_bind_address(std::string& text);
 std::optional<Hint> check_endpoint_address(std::string& text);
+std::optional<Hint> check_authority(std::string& text);
+std::optional<Hint> check_scheme(std::string& text);
+std::optional<Hint> check_query_name(std::string& text);
+std::optional<Hint> check_path_and_query(std::string& text);
 std::optional<Hint> check_warning(std::string& text);
 
 inline constexpr TextRule kText{"text", "", check_any};
@@ -49,6 +53,11 @@ inline constexpr TextRule kBindAddress{"IP:PORT, [IPV6]:PORT or unix:/PATH", "",
                                        check_bind_address};
 inline constexpr TextRule kEndpointAddress{"HOST:PORT, [IPV6]:PORT or unix:/PATH", "",
                                            check_endpoint_address};
+inline constexpr TextRule kAuthority{"HOST or HOST:PORT", "", check_authority};
+inline constexpr TextRule kScheme{"http or https", "^https?$", check_scheme};
+inline constexpr TextRule kQueryName{"the name of a parameter", "", check_query_name};
+inline constexpr TextRule kPathAndQuery{"a path that begins with /", "^/[^#]*$",
+                                        check_path_and_query};
 inline constexpr TextRule kWarning{"the name of a warning", "", check_warning};
 
 }  // namespace outrigger::config

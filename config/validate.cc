@@ -80,6 +80,11 @@ std::string fingerprint(const Match& match) {
     headers.push_back(name + ':' + std::to_string(static_cast<int>(header.kind)) + header.value);
   }
   append_sorted(text, std::move(headers));
+  std::vector<std::string> query;
+  for (const QueryMatch& each : match.query) {
+    query.push_back(each.name + '=' + std::to_string(static_cast<int>(each.kind)) + each.value);
+  }
+  append_sorted(text, std::move(query));
   return text;
 }
 
@@ -100,6 +105,7 @@ class Validation {
     }
     for (const Upstream& upstream : config_.upstreams) {
       check_endpoints(upstream, "upstreams." + upstream.name + ".endpoints");
+      check_load_balancer(upstream.load_balancer, "upstreams." + upstream.name + ".load_balancer");
     }
   }
 
@@ -169,12 +175,25 @@ class Validation {
       fail(path + ".name", "missing (required where a listener has more than one route)");
     }
     unique(route_names_, "the name", route.name, path + ".name");
-    if (route.upstream) check_reference(*route.upstream, path + ".upstream");
+    check_route_references(route, path);
     if (has_fault_below(path + ".match") || faulty(path)) return;
     const auto [first, fresh] = matches.emplace(fingerprint(route.match), path);
     if (!fresh) {
       fail(path + ".match", "matches the same requests as " + first->second +
                                 ", so that one of the two is never used");
+    }
+  }
+
+  void check_route_references(const Route& route, const std::string& path) {
+    if (route.upstream) check_reference(*route.upstream, path + ".upstream");
+    if (route.fallback && route.fallback->upstream) {
+      check_reference(*route.fallback->upstream, path + ".fallback.upstream");
+    }
+    if (route.mirror) check_reference(route.mirror->upstream, path + ".mirror.upstream");
+    if (!route.split) return;
+    const std::string list = given(path + ".split.to") ? path + ".split.to" : path + ".split";
+    for (std::size_t i = 0; i < route.split->to.size(); ++i) {
+      check_reference(route.split->to[i].upstream, at(list, i) + ".upstream");
     }
   }
 
@@ -194,6 +213,18 @@ class Validation {
                                 : "expected " + one_of(known);
     }
     fail(path, "there is no upstream " + shown(name, path) + " (" + hint + ")");
+  }
+
+  void check_load_balancer(const LoadBalancer& balancer, const std::string& path) {
+    const bool hashes = balancer.policy == LoadBalancerPolicy::RingHash ||
+                        balancer.policy == LoadBalancerPolicy::Maglev;
+    if (hashes && !balancer.hash_on && !has_fault_below(path)) {
+      fail(path + ".hash_on",
+           "missing (expected source_ip, path, header or cookie for this policy)");
+    }
+    if (balancer.zone_aware && config_.node.zone.empty()) {
+      fail(path + ".zone_aware", "the own zone is not known (expected node.zone)");
+    }
   }
 
   void check_endpoints(const Upstream& upstream, const std::string& path) {

@@ -16,6 +16,17 @@ void check_block(Reader& in, const Yaml& node, const Respond& respond);
 void check_block(Reader& in, const Yaml& node, const Backoff& backoff);
 void check_block(Reader& in, const Yaml& node, const CircuitBreaker& breaker);
 void check_block(Reader& in, const Yaml& node, const OutlierDetection& detection);
+void check_block(Reader& in, const Yaml& node, const QueryMatch& match);
+void check_block(Reader& in, const Yaml& node, const Redirect& redirect);
+void check_block(Reader& in, const Yaml& node, const HashOn& on);
+void check_block(Reader& in, const Yaml& node, const Split& split);
+void check_block(Reader& in, const Yaml& node, const Fallback& fallback);
+void check_block(Reader& in, const Yaml& node, const AdaptiveConcurrency& adaptive);
+void check_block(Reader& in, const Yaml& node, const Fault& fault);
+void check_block(Reader& in, const Yaml& node, const Rewrite& rewrite);
+void check_block(Reader& in, const Yaml& node, const HeaderChanges& changes);
+void check_block(Reader& in, const Yaml& node, const HttpHealthCheck& check);
+void check_block(Reader& in, const Yaml& node, const HealthCheck& check);
 void check_block(Reader& in, const Yaml& node, const Route& route);
 
 void validate(const Config& config, const Reader& read, Diagnostics& diagnostics);

@@ -16,6 +16,10 @@ std::string name_of(config::LoadBalancerPolicy policy) {
       return "round_robin";
     case config::LoadBalancerPolicy::Random:
       return "random";
+    case config::LoadBalancerPolicy::RingHash:
+      return "ring_hash";
+    case config::LoadBalancerPolicy::Maglev:
+      return "maglev";
   }
   return "";
 }

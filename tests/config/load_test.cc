@@ -106,6 +106,51 @@ TEST_CASE("a circuit breaker is off unless it is there") {
   CHECK_FALSE(upstream_of("    circuit_breaker: {slow_call: off}\n").circuit_breaker->slow_call);
 }
 
+TEST_CASE("the policies that need a word of their own are read") {
+  const Route route = route_of(
+      "      hedge: {after: 50ms}\n"
+      "      fault: {abort: {percent: 1, status: reset}, until: 2026-01-01T01:30:00+01:00}\n"
+      "      rewrite: {host: auto}\n"
+      "      match: {query: [{name: debug, present: false}]}\n");
+  CHECK(route.hedge->after.time == 50ms);
+  CHECK(route.hedge->after.percentile == 0);
+  CHECK(route.fault->abort->status == 0);
+  CHECK(route.fault->until->time_since_epoch() == 1767227400s);
+  CHECK(route.rewrite->host_auto);
+  CHECK(route.match.query[0].kind == HeaderMatch::Kind::Absent);
+  CHECK(route_of("      hedge: {}\n").hedge->after.percentile == 95);
+  CHECK(route_of("      hedge: {after: p99}\n").hedge->after.percentile == 99);
+
+  const auto balancer = [](const std::string& hash_on) {
+    return upstream_of("    load_balancer: {policy: maglev, hash_on: " + hash_on + "}\n")
+        .load_balancer.hash_on.value();
+  };
+  CHECK(balancer("source_ip").kind == HashOn::Kind::SourceIp);
+  CHECK(balancer("path").kind == HashOn::Kind::Path);
+  CHECK(balancer("{header: x-user}").name == "x-user");
+  CHECK(balancer("{cookie: {name: sid, ttl: 1h}}").ttl == 1h);
+
+  const auto check =
+      upstream_of("    health_check: {http: {expect: [200-299, 404]}}\n").health_check;
+  CHECK(check->http->expect[1].last == 404);
+  CHECK(upstream_of("    outlier_detection: {}\n").outlier_detection->success_rate);
+  CHECK_FALSE(upstream_of("").outlier_detection->success_rate);
+}
+
+TEST_CASE("a split is a list, or a block that says what keeps callers together") {
+  const auto split_of = [](const std::string& split) {
+    return loaded("listeners: [{address: '127.0.0.1:1', routes: [{split: " + split +
+                  "}]}]\nupstreams: {a: {endpoints: ['b:1']}, b: {endpoints: ['b:2']}}\n")
+        .listeners[0]
+        .routes[0]
+        .split.value();
+  };
+  const Split plain = split_of("[{upstream: a, weight: 95}, {upstream: b, weight: 5}]");
+  CHECK(plain.to[0].weight == 95);
+  CHECK_FALSE(plain.hash_on);
+  CHECK(split_of("{hash_on: source_ip, to: [{upstream: a}]}").hash_on);
+}
+
 TEST_CASE("a match is read, hosts in lower case") {
   const Match match =
       route_of(

@@ -53,7 +53,7 @@ TEST_CASE("an upstream starts from its defaults too") {
 
 TEST_CASE("a fault in the defaults is reported once, where it stands") {
   const std::string text =
-      "defaults: {route: {retry: {max_retires: 3}, name: a, hedge: {}}}\n"
+      "defaults: {route: {retry: {max_retires: 3}, name: a, slo: {}}}\n"
       "listeners:\n"
       "  - address: 127.0.0.1:8080\n"
       "    routes:\n"
@@ -64,9 +64,10 @@ TEST_CASE("a fault in the defaults is reported once, where it stands") {
   CHECK(errors ==
         "f.yaml:1:28: defaults.route.retry.max_retires: unknown key (did you mean "
         "'max_retries'?)\n"
-        "f.yaml:1:45: defaults.route.name: unknown key (expected timeouts, limits, retry or "
-        "circuit_breaker)\n"
-        "f.yaml:1:54: defaults.route.hedge: is not supported by this version\n");
+        "f.yaml:1:45: defaults.route.name: unknown key (expected timeouts, limits, retry, "
+        "circuit_breaker, hedge, fallback, adaptive_concurrency, rate_limit, criticality, fault, "
+        "mirror, rewrite, request_headers or response_headers)\n"
+        "f.yaml:1:54: defaults.route.slo: is not supported by this version\n");
 }
 
 TEST_CASE("a pair that only the merge makes contradictory is reported at the route") {
@@ -86,7 +87,7 @@ TEST_CASE("a route that responds itself ignores the defaults, and may name no po
   };
   CHECK(loaded(with("")).listeners[0].routes[0].retry->max_retries == 1);
   CHECK(errors_of(with(", retry: off")) ==
-        "f.yaml:2:61: listeners[0].routes[0].retry: has no meaning on a route that responds "
+        "f.yaml:2:61: listeners[0].routes[0].retry: has no meaning on a route that answers "
         "itself\n");
 }
 

@@ -196,7 +196,7 @@ TEST_CASE("several errors of one file come in one report, by line") {
                   "    timeouts: {}\n"
                   "    routes:\n"
                   "      - upstream: pay\n"
-                  "        hedge: {after: 50ms}\n"
+                  "        slo: {latency: {}}\n"
                   "upstreams:\n"
                   "  payments:\n"
                   "    endpoints: []\n"
@@ -208,7 +208,7 @@ TEST_CASE("several errors of one file come in one report, by line") {
         "f.yaml:6:5: listeners[0].timeouts: duplicate key (first on line 5)\n"
         "f.yaml:8:19: listeners[0].routes[0].upstream: there is no upstream 'pay' (expected "
         "payments)\n"
-        "f.yaml:9:9: listeners[0].routes[0].hedge: is not supported by this version\n"
+        "f.yaml:9:9: listeners[0].routes[0].slo: is not supported by this version\n"
         "f.yaml:12:16: upstreams.payments.endpoints: empty (expected at least one endpoint)\n"
         "f.yaml:13:28: upstreams.payments.limits.max_requests: found '0' (expected a whole number "
         "from 1 to 1000000)\n");
@@ -246,55 +246,76 @@ TEST_CASE("what a later version will know is refused by name") {
     CHECK(report.find(" " + path + no) != std::string::npos);
     CHECK(report.find('\n') == report.size() - 1);
   };
-  for (const std::string key :
-       {"hedge", "fallback", "adaptive_concurrency", "fault", "rate_limit", "mirror", "rewrite",
-        "request_headers", "response_headers", "slo", "split", "redirect", "spool"}) {
+  for (const std::string key : {"slo", "spool"}) {
     refused(with_route("      " + key + ": {}\n"), "listeners[0].routes[0]." + key);
   }
-  refused(with_route("      criticality: critical\n"), "listeners[0].routes[0].criticality");
-  refused(with_route("      match: {query: [{name: a, value: b}]}\n"),
-          "listeners[0].routes[0].match.query");
-  for (const std::string key : {"health_check", "adaptive_concurrency", "tls", "discovery"}) {
+  for (const std::string key : {"tls", "discovery"}) {
     refused(with_upstream("    " + key + ": {}\n"), "upstreams.app." + key);
   }
   for (const std::string protocol : {"http2", "auto"}) {
     refused(with_upstream("    protocol: " + protocol + "\n"), "upstreams.app.protocol");
   }
-  for (const std::string key : {"hash_on", "slow_start", "panic_threshold_percent", "zone_aware"}) {
-    refused(with_upstream("    load_balancer: {" + key + ": 5}\n"),
-            "upstreams.app.load_balancer." + key);
-  }
-  for (const std::string key : {"success_rate", "failure_percentage", "latency"}) {
-    refused(with_upstream("    outlier_detection: {" + key + ": {}}\n"),
-            "upstreams.app.outlier_detection." + key);
-  }
+  refused(with_upstream("    health_check: {tcp: {}, grpc: {}}\n"),
+          "upstreams.app.health_check.grpc");
   for (const std::string key : {"access_log", "tracing", "spool", "tls"}) {
     refused(with_top(key + ": {}\n"), key);
   }
-  refused(with_top("overload: {max_buffered_bytes: auto}\n"), "overload.max_buffered_bytes");
-  refused(with_top("overload: {max_loop_lag: 100ms}\n"), "overload.max_loop_lag");
   refused(with_top("metrics: {buckets: [1, 2]}\n"), "metrics.buckets");
-  refused(with_top("admin: {faults: {max_percent: 25}}\n"), "admin.faults");
   const auto listener = [](const std::string& keys) {
     return "listeners: [{address: '127.0.0.1:1', routes: [{respond: {}}], " + keys + "}]\n";
   };
   refused(listener("protocol: tcp"), "listeners[0].protocol");
   refused(listener("tls: {}"), "listeners[0].tls");
-  refused(listener("deadline_headers: [grpc-timeout]"), "listeners[0].deadline_headers");
-  const auto endpoint = [](const std::string& keys) {
-    return "listeners: [{address: '127.0.0.1:1', routes: [{respond: {}}]}]\n"
-           "upstreams: {a: {endpoints: [{address: 'b:1', " +
-           keys + "}]}}\n";
+}
+
+TEST_CASE("what the policies cannot mean is refused") {
+  const auto route = [](const std::string& keys, const std::string& message) {
+    CHECK(errors_of(with_route("      " + keys + "\n")) == "f.yaml:6:" + message + "\n");
   };
-  refused(endpoint("zone: c"), "upstreams.a.endpoints[0].zone");
-  refused(endpoint("priority: 1"), "upstreams.a.endpoints[0].priority");
+  const auto app = [](const std::string& keys, const std::string& message) {
+    CHECK(errors_of(with_upstream("    " + keys + "\n")) == "f.yaml:5:" + message + "\n");
+  };
+  const std::string at = ": listeners[0].routes[0].";
+  route("hedge: {after: p30}", "22" + at +
+                                   "hedge.after: found 'p30' (expected a duration from 1ms to 1h, "
+                                   "or p50 to p99)");
+  route("fallback: {}", "17" + at + "fallback: expected one of respond or upstream");
+  route("fallback: {upstream: nope}",
+        "28" + at + "fallback.upstream: there is no upstream 'nope' (expected app)");
+  route("mirror: {upstream: nope}",
+        "26" + at + "mirror.upstream: there is no upstream 'nope' (expected app)");
+  route("fault: {}", "14" + at + "fault: no fault (expected delay or abort)");
+  route("fault: {abort: {percent: 1}, until: tomorrow}",
+        "43" + at + "fault.until: found 'tomorrow' (expected a time such as 2026-01-31T18:00:00Z)");
+  route("fault: {abort: {percent: 1}, until: 2026-02-30T00:00:00Z}",
+        "43" + at +
+            "fault.until: found '2026-02-30T00:00:00Z' (expected a time such as "
+            "2026-01-31T18:00:00Z; there is no such time)");
+  route("rate_limit: {per: 1s}",
+        "19" + at + "rate_limit.requests: missing (expected a whole number from 1 to 1000000000)");
+  route("request_headers: {set: {Host: a}}",
+        "31" + at + "request_headers.set.Host: rewrite.host changes the Host header");
+  route("request_headers: {remove: [Content-Length]}",
+        "34" + at + "request_headers.remove[0]: this header is the proxy's own to set");
+  route("response_headers: {add: {a: '%{requestid}'}}",
+        "35" + at +
+            "response_headers.add.a: there is no variable '%{requestid}' (did you mean "
+            "'request_id'?)");
+  route("rewrite: {}", "16" + at + "rewrite: nothing to rewrite (expected path_prefix or host)");
+  app("load_balancer: {policy: maglev}",
+      "20: upstreams.app.load_balancer.hash_on: missing (expected source_ip, path, header or "
+      "cookie for this policy)");
+  app("load_balancer: {zone_aware: {}}",
+      "33: upstreams.app.load_balancer.zone_aware: the own zone is not known (expected node.zone)");
+  app("health_check: {}", "19: upstreams.app.health_check: expected one of http or tcp");
+  app("health_check: {http: {}, tcp: {}}",
+      "19: upstreams.app.health_check: expected only one of http or tcp");
+  app("adaptive_concurrency: {min: 30}",
+      "27: upstreams.app.adaptive_concurrency: min 30, initial 20, max 1000 are not in this order");
 }
 
 TEST_CASE("so are values of later versions") {
   check({
-      upstream("load_balancer: {policy: ring_hash}",
-               "29: upstreams.app.load_balancer.policy: 'ring_hash' is not supported by this "
-               "version (expected p2c_ewma, least_request, round_robin or random)"),
       top("workers: 2", "10: workers: '2' is not supported by this version (expected 1)"),
       top("workers: auto", "10: workers: 'auto' is not supported by this version (expected 1)"),
       top("workers: 0", "10: workers: found '0' (expected 1)"),
