@@ -34,6 +34,7 @@ Json endpoint_json(const exchange::EndpointLive& endpoint) {
   return {{"address", endpoint.address},
           {"configured", endpoint.configured},
           {"state", endpoint.state},
+          {"by_hand", endpoint.by_hand},
           {"weight", endpoint.weight},
           {"requests_in_flight", endpoint.in_flight},
           {"connections_in_use", endpoint.connections},

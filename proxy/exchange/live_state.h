@@ -35,6 +35,7 @@ struct EndpointLive {
   std::string address;     // the address in use, "10.0.0.1:8080"
   std::string configured;  // as written by the user (a host name perhaps)
   std::string state;       // healthy, ejected, probation
+  bool by_hand = false;    // ejected so
   std::uint32_t weight = 1;
   std::uint32_t in_flight = 0;
   std::uint32_t connections = 0;  // in use: with a try, or connecting for one

@@ -53,6 +53,13 @@ void OutlierEjection::remove(std::uint32_t slot) {
   end_ejections_beyond_caps();
 }
 
+bool OutlierEjection::restore(std::uint32_t slot) {
+  if (state(slot) == State::Healthy) return false;
+  set_state(slot, State::Healthy);
+  slots_[slot].ejections = 0;
+  return true;
+}
+
 OutlierEjection::State OutlierEjection::state(std::uint32_t slot) const {
   const Slot* entry = find(slot);
   return entry ? entry->state : State::Healthy;

@@ -43,6 +43,8 @@ class OutlierEjection {
   // `slot` is free and below kMaxEndpoints. Others' ejections may end early by a remove().
   void add(std::uint32_t slot, TimePoint now);
   void remove(std::uint32_t slot);
+  // Back at once, its past forgotten. False where it is neither ejected nor on probation.
+  bool restore(std::uint32_t slot);
 
   State state(std::uint32_t slot) const;  // Healthy for a slot that is not there
   std::uint32_t count(State state) const { return counts_[static_cast<std::size_t>(state)]; }
@@ -64,6 +66,7 @@ class OutlierEjection {
     bool ejected = false;
     bool restored = false;  // its probation is over
     bool observed = false;  // would have been ejected, but for `mode: observe`
+    bool by_hand = false;   // ejected or restored so, by its owner
     std::optional<EjectionDenial> denied;
     Detector detector{};     // for ejected, observed
     Duration ejected_for{};  // for ejected

@@ -62,8 +62,9 @@ exchange::UpstreamLive ClusterState::live(TimePoint now) {
           {std::string(label(static_cast<exchange::AttemptOutcome>(o))), slot.outcomes[o]});
     }
     endpoint.latency = choice_.latency(i, now);
-    endpoint.state = "healthy";
-    if (!ejection_) continue;
+    endpoint.state = slot.by_hand ? "ejected" : "healthy";
+    endpoint.by_hand = slot.by_hand;
+    if (!ejection_ || slot.by_hand) continue;
     const auto health = ejection_->snapshot(i, now);
     endpoint.state = name_of(health.state);
     if (health.state == policy::OutlierEjection::State::Ejected) {

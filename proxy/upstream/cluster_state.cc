@@ -78,7 +78,8 @@ void ClusterState::configure(const config::Upstream& settings, TimePoint now) {
   } else {
     ejection_.emplace(*settings.outlier_detection);
     for (std::uint32_t i = 0; i < slots_.size(); ++i) {
-      if (slots_[i].endpoint && !slots_[i].departing) ejection_->add(i, now);
+      const Slot& slot = slots_[i];
+      if (slot.endpoint && !slot.departing && !slot.by_hand) ejection_->add(i, now);
     }
   }
   for (std::uint32_t i = 0; i < slots_.size(); ++i) update_selectable_locked(i);
@@ -112,9 +113,10 @@ void ClusterState::set_endpoints(std::span<const WantedEndpoint> wanted, TimePoi
     if (!index) break;  // kMaxSlots: more addresses than a sidecar balances over
     slots_[*index] = {.endpoint = std::make_shared<Endpoint>(
                           Endpoint{next_endpoint_id(), want.address, want.configured}),
+                      .by_hand = std::ranges::find(by_hand_, want.address) != by_hand_.end(),
                       .weight = want.weight};
     choice_.add(*index, want.weight, now);
-    if (ejection_) ejection_->add(*index, now);
+    if (ejection_ && !slots_[*index].by_hand) ejection_->add(*index, now);
     update_selectable_locked(*index);
     ++endpoints_;
     changed = true;
@@ -281,9 +283,14 @@ bool ClusterState::at_limit_locked(const Slot& slot) const {
 void ClusterState::update_selectable_locked(std::uint32_t index) {
   const Slot& slot = slots_[index];
   if (!slot.endpoint) return;
-  const bool healthy = !ejection_ || slot.departing ||
-                       ejection_->state(index) == policy::OutlierEjection::State::Healthy;
-  choice_.set_selectable(index, healthy && !slot.departing && !at_limit_locked(slot));
+  choice_.set_selectable(index, in_service_locked(index) && !at_limit_locked(slot));
+}
+
+// Takes ordinary traffic, as far as its limits go.
+bool ClusterState::in_service_locked(std::uint32_t index) const {
+  const Slot& slot = slots_[index];
+  return slot.endpoint && !slot.departing && !slot.by_hand &&
+         (!ejection_ || ejection_->state(index) == policy::OutlierEjection::State::Healthy);
 }
 
 void ClusterState::advance_locked(TimePoint now) {
@@ -368,7 +375,10 @@ void ClusterState::report(std::uint32_t slot, const policy::OutlierEjection::Cha
   if (change.ejected || change.restored) {
     const EndpointPtr endpoint = endpoint_at(slot);
     const std::string_view address = endpoint ? std::string_view(endpoint->address) : "?";
-    if (change.ejected) {
+    if (change.by_hand) {
+      log::warn("upstream {}: endpoint {} {} by hand", name_, address,
+                change.ejected ? "ejected" : "restored");
+    } else if (change.ejected) {
       log::warn("upstream {}: endpoint {} ejected for {:.1f} s ({})", name_, address,
                 seconds(change.ejected_for), label(change.detector));
     } else {
@@ -421,10 +431,7 @@ bool ClusterState::other_endpoint_usable(std::span<const std::uint32_t> tried, T
   for (std::size_t i = 0; i < tried.size(); ++i) {
     const auto slot = tried[i];
     const bool again = contains(tried.first(i), slot);
-    const bool selectable =
-        slots_[slot].endpoint && !slots_[slot].departing && !at_limit_locked(slots_[slot]) &&
-        (!ejection_ || ejection_->state(slot) == policy::OutlierEjection::State::Healthy);
-    if (!again && selectable) --usable;
+    if (!again && in_service_locked(slot) && !at_limit_locked(slots_[slot])) --usable;
   }
   return usable > 0;
 }
@@ -449,9 +456,13 @@ void ClusterState::sweep_if_due(TimePoint now) {
 
 bool ClusterState::usable(TimePoint now) {
   const std::lock_guard lock(mutex_);
+  return usable_locked(now);
+}
+
+bool ClusterState::usable_locked(TimePoint now) {
   advance_locked(now);
   for (std::uint32_t i = 0; i < slots_.size(); ++i) {
-    if (!slots_[i].endpoint || slots_[i].departing) continue;
+    if (!slots_[i].endpoint || slots_[i].departing || slots_[i].by_hand) continue;
     if (!ejection_ || ejection_->state(i) != policy::OutlierEjection::State::Ejected) return true;
   }
   return false;

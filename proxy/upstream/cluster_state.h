@@ -16,6 +16,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "config/model.h"
@@ -92,6 +93,14 @@ class ClusterState {
   void resolution_failed(const std::string& error);
   void resolution_succeeded(double unix_seconds);
 
+  // By people. An endpoint is out until restored, whatever caps say (usable() tells whether any is
+  // left), and the detectors look at the others only; its address stays out when it leaves and
+  // comes back. Restoring also ends a detector's ejection. `address`: in use, or as configured
+  // where one endpoint alone is.
+  enum class ByHand : std::uint8_t { Done, NoSuchEndpoint, AlreadySo };
+  ByHand eject_by_hand(std::string_view address, TimePoint now);
+  ByHand restore_by_hand(std::string_view address, TimePoint now);
+
   // The way of a try.
   enum class Admission : std::uint8_t { Granted, Queued, Refused };
   // Bulkhead, breaker, balancer. `waiter` carries the question, and the ticket or refusal when
@@ -134,6 +143,7 @@ class ClusterState {
   struct Slot {
     EndpointPtr endpoint;    // null: free
     bool departing = false;  // removed, while tries are still on it
+    bool by_hand = false;    // ejected so
     std::uint32_t weight = 1;
     TimePoint on_probation_since{};
     std::uint32_t requests = 0;
@@ -151,6 +161,9 @@ class ClusterState {
   void take_slot_locked(Waiter& waiter, std::uint32_t slot, bool probation, TimePoint now);
   void update_selectable_locked(std::uint32_t slot);
   void advance_locked(TimePoint now);
+  bool in_service_locked(std::uint32_t slot) const;
+  bool usable_locked(TimePoint now);
+  std::optional<std::uint32_t> slot_of_locked(std::string_view address) const;
   bool at_limit_locked(const Slot& slot) const;
   void depart_locked(std::uint32_t slot);
   void free_if_drained_locked(std::uint32_t slot);
@@ -164,6 +177,7 @@ class ClusterState {
   std::uint64_t seed_;
   std::vector<Slot> slots_;
   std::uint32_t endpoints_ = 0;
+  std::vector<std::string> by_hand_;  // addresses, also of endpoints that are gone
   policy::ConcurrencyLimit limit_;
   policy::PendingQueue queue_;
   std::optional<policy::CircuitBreaker> breaker_;

@@ -19,6 +19,7 @@ exchange::UpstreamLive upstream() {
   endpoint.address = "10.0.0.1:80";
   endpoint.configured = "payments.internal:80";
   endpoint.state = "ejected";
+  endpoint.by_hand = true;
   endpoint.weight = 3;
   endpoint.in_flight = 4;
   endpoint.connections = 5;
@@ -98,6 +99,7 @@ TEST_CASE("an upstream shows its endpoints, breaker, budget and connections") {
   CHECK(shown["endpoints"][0] == Json({{"address", "10.0.0.1:80"},
                                        {"configured", "payments.internal:80"},
                                        {"state", "ejected"},
+                                       {"by_hand", true},
                                        {"weight", 3},
                                        {"requests_in_flight", 4},
                                        {"connections_in_use", 5},
