@@ -108,6 +108,11 @@ void EndpointChoice::set_selectable(std::uint32_t slot, bool selectable) {
   update(slot, [&](Slot& entry) { entry.selectable = selectable; });
 }
 
+void EndpointChoice::set_healthy(std::uint32_t slot, bool healthy) {
+  if (!find(slot) || slots_[slot].healthy == healthy) return;
+  update(slot, [&](Slot& entry) { entry.healthy = healthy; });
+}
+
 // The choice.
 
 std::optional<std::uint32_t> EndpointChoice::choose(TimePoint now,

@@ -44,6 +44,8 @@ class EndpointChoice {
   // Tries still on their way there are forgotten: their on_end() does nothing.
   void remove(std::uint32_t slot);
   void set_selectable(std::uint32_t slot, bool selectable);
+  // By its active health checks; a new endpoint passes them.
+  void set_healthy(std::uint32_t slot, bool healthy);
 
   // It came back from an ejection: what was measured before says nothing any more, so that it
   // counts as a new one does. Otherwise the penalties of its failures would starve it for long.
@@ -69,6 +71,7 @@ class EndpointChoice {
   struct Slot {
     bool present = false;
     bool selectable = false;
+    bool healthy = true;
     std::uint32_t weight = 0;
     std::uint32_t in_flight = 0;
     std::uint64_t due = 0;  // its turn: on the clock while usable, else how far from it
@@ -77,7 +80,7 @@ class EndpointChoice {
     // the median, it would grow tenfold each time while everything fails.
     PeakEwma answered;
 
-    bool usable() const { return present && selectable && weight > 0; }
+    bool usable() const { return present && selectable && healthy && weight > 0; }
   };
 
   Slot* find(std::uint32_t slot);

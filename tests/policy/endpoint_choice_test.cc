@@ -477,4 +477,13 @@ TEST_CASE("load spreads by weight and speed together") {
   CHECK(ratio < 10.5);
 }
 
+TEST_CASE("an endpoint that fails its health checks is not chosen") {
+  auto choice = make_choice(Policy::P2cEwma, {1, 1, 1});
+  choice.set_healthy(1, false);
+  CHECK(choice.selectable() == 2);
+  CHECK(count_choices(choice, t0, 1000)[1] == 0);
+  choice.set_healthy(1, true);
+  CHECK(count_choices(choice, t0, 1000)[1] > 0);
+}
+
 }  // namespace outrigger::policy
