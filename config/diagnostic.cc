@@ -50,6 +50,16 @@ std::string folded(std::string_view word) {
 
 }  // namespace
 
+Location place_of(const Places& places, std::string path) {
+  while (true) {
+    const auto found = places.find(path);
+    if (found != places.end()) return found->second;
+    const auto cut = path.find_last_of(".[");
+    if (cut == std::string::npos) return {1, 1};
+    path.resize(cut);
+  }
+}
+
 std::string to_text(const std::string& file, const Diagnostic& diagnostic) {
   std::string text = file + ":";
   if (diagnostic.line > 0) {

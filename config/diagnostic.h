@@ -4,6 +4,7 @@
 // bounds what a hostile or hopeless file can make us keep.
 #pragma once
 
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -19,6 +20,11 @@ struct Diagnostic {
   std::string path;  // "listeners[0].routes[2].retry"; empty: the document
   std::string message;
 };
+
+// Every path that the file gives a value, inherited ones included, and where its text stands.
+using Places = std::map<std::string, Location, std::less<>>;
+// The place of the path, or of the nearest thing around it that was written.
+Location place_of(const Places& places, std::string path);
 
 // `FILE:LINE:COL: PATH: MESSAGE`, without a line end.
 std::string to_text(const std::string& file, const Diagnostic& diagnostic);

@@ -56,7 +56,7 @@ class Derivation {
 };
 
 Loaded load_tree(Yaml root, const std::string& file, const Environment& environment,
-                 Diagnostics& diagnostics) {
+                 Diagnostics& diagnostics, Places* places) {
   substitute(root, environment, diagnostics);
   if (root.kind == Yaml::Kind::Null) {
     root.kind = Yaml::Kind::Map;
@@ -73,6 +73,7 @@ Loaded load_tree(Yaml root, const std::string& file, const Environment& environm
   Derivation{config, in.places()}.run();
   validate(config, in, diagnostics);
   if (!diagnostics.empty()) return diagnostics.take();
+  if (places) *places = in.take_places();
   return config;
 }
 
@@ -94,20 +95,20 @@ Result<std::string, int> read_file(const std::string& path) {
 
 }  // namespace
 
-Loaded load_file(const std::string& path, const Environment& environment) try {
+Loaded load_file(const std::string& path, const Environment& environment, Places* places) try {
   const auto text = read_file(path);
   if (!text) return whole_file_error(std::string{"cannot be read: "} + std::strerror(text.error()));
-  return load_text(text.value(), path, environment);
+  return load_text(text.value(), path, environment, places);
 } catch (const std::exception& error) {
   return whole_file_error(std::string{"cannot be loaded: "} + error.what());
 }
 
-Loaded load_text(std::string_view text, const std::string& file,
-                 const Environment& environment) try {
+Loaded load_text(std::string_view text, const std::string& file, const Environment& environment,
+                 Places* places) try {
   Diagnostics diagnostics;
   auto root = read_yaml(text, diagnostics);
   if (!root) return diagnostics.take();
-  return load_tree(std::move(*root), file, environment, diagnostics);
+  return load_tree(std::move(*root), file, environment, diagnostics, places);
 } catch (const std::exception& error) {
   return whole_file_error(std::string{"cannot be loaded: "} + error.what());
 }

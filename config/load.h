@@ -16,9 +16,11 @@ namespace outrigger::config {
 
 using Loaded = Result<Config, std::vector<Diagnostic>>;
 
-Loaded load_file(const std::string& path, const Environment& environment);
+// `places`, where asked for: where in the file each value stands, for those who speak of it.
+Loaded load_file(const std::string& path, const Environment& environment, Places* places = nullptr);
 
 // `file` only names the text in Config::file.
-Loaded load_text(std::string_view text, const std::string& file, const Environment& environment);
+Loaded load_text(std::string_view text, const std::string& file, const Environment& environment,
+                 Places* places = nullptr);
 
 }  // namespace outrigger::config

@@ -1,7 +1,6 @@
 // Where the reading stands: the path, what was found where, and what is wrong so far.
 #pragma once
 
-#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -11,9 +10,6 @@
 #include "config/yaml_reader.h"
 
 namespace outrigger::config {
-
-// Every path that the file gives a value, inherited ones included, and where its text stands.
-using Places = std::map<std::string, Location, std::less<>>;
 
 class Reader {
  public:
@@ -40,7 +36,10 @@ class Reader {
 
   // To be called for each value, with the path standing at it.
   void note(const Yaml& node) {
-    places_.insert_or_assign(path_, node.at);
+    // A block that begins on the line after its key is looked for at the key.
+    const bool is_below =
+        !node.items.empty() && node.key_at.line > 0 && node.at.line != node.key_at.line;
+    places_.insert_or_assign(path_, is_below ? node.key_at : node.at);
     if (node.from_environment()) from_environment_.insert(path_);
   }
   // For an item of a list whose order is not kept: the whole list counts as from the environment.
@@ -61,6 +60,7 @@ class Reader {
   const Places& places() const { return places_; }
   // Paths with a fault of their own: their values are defaults that nobody wrote.
   const std::set<std::string>& faulty() const { return faulty_; }
+  Places take_places() { return std::move(places_); }
   std::set<std::string> take_from_environment() { return std::move(from_environment_); }
 
   // What routes and upstreams start from; null: nothing.

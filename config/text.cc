@@ -6,7 +6,7 @@
 
 #include "config/address.h"
 #include "config/diagnostic.h"
-#include "config/words.h"
+#include "config/warnings.h"
 
 namespace outrigger::config {
 namespace {

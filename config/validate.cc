@@ -115,18 +115,8 @@ class Validation {
   bool given(const std::string& path) const { return read_.places().contains(path); }
   bool faulty(const std::string& path) const { return read_.faulty().contains(path); }
 
-  // The place of the path, or of the nearest thing around it that was written.
-  Location place(std::string path) const {
-    while (true) {
-      const auto found = read_.places().find(path);
-      if (found != read_.places().end()) return found->second;
-      const auto cut = path.find_last_of(".[");
-      if (cut == std::string::npos) return {1, 1};
-      path.resize(cut);
-    }
-  }
   void fail(const std::string& path, std::string message) {
-    diagnostics_.add(place(path), path, std::move(message));
+    diagnostics_.add(place_of(read_.places(), path), path, std::move(message));
   }
 
   void unique(Seen& seen, const std::string& what, const std::string& value,

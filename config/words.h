@@ -113,31 +113,4 @@ constexpr std::string_view word_of(E value) {
   return "";
 }
 
-// What `check` can warn of, and `check.ignore` name.
-inline constexpr std::array<std::string_view, 23> kWarningNames = {
-    "per-try-not-below-request",
-    "retries-exceed-request",
-    "per-try-without-retry",
-    "hedge-after-beyond-per-try",
-    "hedge-after-beyond-request",
-    "method-never-retried",
-    "ejection-impossible",
-    "breaker-never-opens",
-    "breaker-without-ejection",
-    "rate-limit-per-sidecar",
-    "retries-without-budget",
-    "idle-beyond-keepalive",
-    "fallback-loop",
-    "delete-retried",
-    "panic-before-ejection-cap",
-    "single-address-service",
-    "outbound-not-loopback",
-    "loopback-host-passthrough",
-    "request-timeout-unbounded-stream",
-    "health-check-load",
-    "fd-limit",
-    "drain-beyond-grace",
-    "unused-upstream",
-};
-
 }  // namespace outrigger::config

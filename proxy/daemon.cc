@@ -12,6 +12,7 @@
 #include "config/render.h"
 #include "proxy/admin/pages.h"
 #include "proxy/base/log.h"
+#include "proxy/lint/lint.h"
 #include "proxy/metrics/catalogue.h"
 
 namespace outrigger {
@@ -48,6 +49,12 @@ metrics::Catalogue catalogue_of(const config::Config& config) {
   return catalogue;
 }
 
+void log_warnings(const config::Config& config, const config::Places& places) {
+  for (const auto& warning : lint::warnings(config, places, lint::surroundings())) {
+    log::warn("{}", lint::to_text(config.file, warning));
+  }
+}
+
 }  // namespace
 
 Daemon::Daemon() : seed_(random_seed()), tick_timer_(loop_, *this), drain_timer_(loop_, *this) {}
@@ -61,13 +68,15 @@ Daemon::~Daemon() {
 
 std::optional<int> Daemon::start(const std::string& config_file) {
   config_file_ = config_file;
-  auto loaded = config::load_file(config_file, config::process_environment());
+  config::Places places;
+  auto loaded = config::load_file(config_file, config::process_environment(), &places);
   if (!loaded) {
     std::fputs(config::to_text(config_file, loaded.error()).c_str(), stderr);
     return 2;
   }
   const config::Log& log = loaded.value().log;
   log::configure(static_cast<log::Level>(log.level), static_cast<log::Format>(log.format));
+  log_warnings(loaded.value(), places);
   raise_descriptor_limit();
   collector_ = std::make_unique<metrics::Collector>(
       std::vector<const metrics::ExchangeMeter*>{&meter_}, [this] { return live(); });
@@ -396,8 +405,10 @@ bool Daemon::reload(std::string& report) {
     return false;
   };
   if (drain_ && drain_->draining()) return refuse("draining: nothing is reloaded any more");
-  auto loaded = config::load_file(config_file_, config::process_environment());
+  config::Places places;
+  auto loaded = config::load_file(config_file_, config::process_environment(), &places);
   if (!loaded) return refuse(config::to_text(config_file_, loaded.error()));
+  log_warnings(loaded.value(), places);
   Prepared prepared = prepare(std::move(loaded.value()));
   if (!prepared.errors.empty()) {
     std::string all;

@@ -4,10 +4,12 @@
 
 #include "config/load.h"
 #include "proxy/commands/commands.h"
+#include "proxy/lint/lint.h"
 
 namespace outrigger::commands {
 namespace {
 
+constexpr int kHasWarnings = 1;
 constexpr int kWrongConfiguration = 2;
 
 // NAME=value lines; empty ones and those that begin with # are passed over.
@@ -31,6 +33,10 @@ bool read_env_file(const std::string& path, config::Environment& environment) {
   return true;
 }
 
+std::string counted(std::size_t count, const char* what) {
+  return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
+}
+
 }  // namespace
 
 int check(const CheckOptions& options) {
@@ -38,14 +44,22 @@ int check(const CheckOptions& options) {
   if (!options.env_file.empty() && !read_env_file(options.env_file, environment)) {
     return kWrongConfiguration;
   }
-  const auto loaded = config::load_file(options.config_file, environment);
+  config::Places places;
+  const auto loaded = config::load_file(options.config_file, environment, &places);
   if (!loaded) {
     std::fputs(config::to_text(options.config_file, loaded.error()).c_str(), stderr);
     return kWrongConfiguration;
   }
-  std::printf("%s: fine (%zu listeners, %zu upstreams)\n", options.config_file.c_str(),
-              loaded.value().listeners.size(), loaded.value().upstreams.size());
-  return 0;
+  const auto warnings = lint::warnings(loaded.value(), places, lint::surroundings());
+  for (const lint::Warning& warning : warnings) {
+    std::fprintf(stderr, "%s\n", lint::to_text(options.config_file, warning).c_str());
+  }
+  const std::string verdict =
+      warnings.empty() ? "fine" : counted(warnings.size(), "warning");
+  std::printf("%s: %s (%s, %s)\n", options.config_file.c_str(), verdict.c_str(),
+              counted(loaded.value().listeners.size(), "listener").c_str(),
+              counted(loaded.value().upstreams.size(), "upstream").c_str());
+  return options.strict && !warnings.empty() ? kHasWarnings : 0;
 }
 
 }  // namespace outrigger::commands

@@ -34,6 +34,7 @@ constexpr std::string_view kConfig = R"(# Made by `outrigger demo`; yours to cop
 log: {{level: error}}                  # the view needs the terminal
 admin: {{address: "{admin}"}}
 shutdown: {{outbound: immediate}}
+check: {{ignore: [retries-without-budget]}}   # so large that every retry can be watched
 listeners:
   - name: demo
     address: "{listener}"

@@ -1,10 +1,11 @@
 // The schema file, the reference and the full example against the descriptions of the keys.
-// OUTRIGGER_WRITE_REFERENCE=1 in the environment writes the first two anew.
+// OUTRIGGER_WRITE_REFERENCE=1 in the environment writes the first three anew.
 #include "config/schema.h"
 
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
+#include "config/warnings.h"
 #include "tests/config/loading.h"
 #include "tests/support/catch.h"
 
@@ -12,9 +13,6 @@ namespace outrigger::config {
 namespace {
 
 using nlohmann::json;
-
-const std::string kBegin = "<!-- keys -->\n\n";
-const std::string kEnd = "<!-- end of keys -->";
 
 bool is_writing() {
   return std::getenv("OUTRIGGER_WRITE_REFERENCE") != nullptr;
@@ -30,21 +28,32 @@ TEST_CASE("the stored schema is that of this version") {
   CHECK((content_of(path) == json_schema()));
 }
 
-TEST_CASE("the reference names every key with its default") {
+// The README's part between the marks of this name, written anew first where asked for.
+std::string part_of_reference(const std::string& name, const std::string& made) {
   const auto path = source_folder() / "README.md";
+  const std::string begin_mark = "<!-- " + name + " -->\n\n";
+  const std::string end_mark = "<!-- end of " + name + " -->";
   std::string text = content_of(path);
-  const auto begin = text.find(kBegin);
-  const auto end = text.find(kEnd);
+  const auto begin = text.find(begin_mark);
+  const auto end = text.find(end_mark);
   REQUIRE(begin != std::string::npos);
   REQUIRE(end != std::string::npos);
-  const std::size_t from = begin + kBegin.size();
-  if (is_writing()) write(path, text.replace(from, end - from, reference()));
-  text = content_of(path);
-  CHECK((text.substr(from, text.find(kEnd) - from) == reference()));
+  const std::size_t from = begin + begin_mark.size();
+  if (!is_writing()) return text.substr(from, end - from);
+  write(path, text.replace(from, end - from, made));
+  return made;
+}
+
+TEST_CASE("the reference names every key with its default") {
+  CHECK((part_of_reference("keys", reference()) == reference()));
 
   CHECK(reference().find("| `max_retries` | `2` | a whole number from 0 to 10 |") !=
         std::string::npos);
   CHECK(reference().find("| `max_ejection_time` | `300s` |") != std::string::npos);
+}
+
+TEST_CASE("the reference names every warning") {
+  CHECK((part_of_reference("warnings", warnings_reference()) == warnings_reference()));
 }
 
 TEST_CASE("every reference inside the schema leads to a block") {
