@@ -218,7 +218,14 @@ void check_block(Reader& in, const Yaml& node, const Route& route) {
   const int given = route.upstream.has_value() + route.split.has_value() +
                     route.respond.has_value() + route.redirect.has_value();
   if (given == 0) in.fail(node.at, "no action (expected one of " + one_of(kActions) + ")");
-  if (given > 1) in.fail(node.at, "only one of " + one_of(kActions) + " may be given");
+  if (given > 1) {
+    const Yaml* last = nullptr;
+    for (const std::string_view action : kActions) {
+      if (const Yaml* found = node.find(action)) last = found;
+    }
+    const auto step = in.into(last->key);
+    in.fail(last->key_at, "only one of " + one_of(kActions) + " may be given");
+  }
   if (!route.rewrite || !route.rewrite->path_prefix) return;
   if (route.match.path_kind == Match::PathKind::Exact ||
       route.match.path_kind == Match::PathKind::Regex) {

@@ -43,7 +43,12 @@ metrics::Catalogue catalogue_of(const config::Config& config) {
   for (const auto& listener : config.listeners) {
     catalogue.listeners.push_back(listener.name);
     for (const auto& route : listener.routes) {
-      catalogue.routes.push_back({listener.name, route.name, route.upstream.value_or("")});
+      const bool responds = route.fallback && route.fallback->respond;
+      const bool asks = route.fallback && route.fallback->upstream;
+      catalogue.routes.push_back({listener.name, route.name, route.upstream.value_or(""),
+                                  responds ? "respond"
+                                  : asks   ? *route.fallback->upstream
+                                           : ""});
     }
   }
   return catalogue;

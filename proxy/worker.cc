@@ -1,6 +1,7 @@
 #include "proxy/worker.h"
 
 #include <algorithm>
+#include <ctime>
 
 namespace outrigger {
 
@@ -17,6 +18,10 @@ Worker::~Worker() {
 
 void Worker::start() {
   thread_ = std::thread([this] { loop_.run(); });
+}
+
+std::int64_t Worker::unix_seconds() {
+  return std::time(nullptr);
 }
 
 void Worker::soon(exchange::Task& task) {

@@ -63,6 +63,7 @@ class Worker final : private exchange::Scheduler, private net::Deferred {
   };
 
   TimePoint now() override { return loop_.now(); }
+  std::int64_t unix_seconds() override;
   void soon(exchange::Task& task) override;
   void run_deferred() override { tasks_.run_all(); }
 

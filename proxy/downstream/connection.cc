@@ -248,7 +248,7 @@ void Connection::send_informational(const http::ResponseHead& informational) {
   flush();
 }
 
-void Connection::send_head(const http::ResponseHead& response) {
+void Connection::send_head(const http::ResponseHead& response, std::string_view fallback_reason) {
   Request& request = *request_;
   const bool http10 = head().minor_version == 0;
   const bool tunnel = response.status == 101;
@@ -260,8 +260,13 @@ void Connection::send_head(const http::ResponseHead& response) {
   }
   const bool until_close = !tunnel && request.response_framing == Framing::UntilClose;
   request.close = !tunnel && (until_close || must_close());
+  std::string proxy_status;
+  if (!fallback_reason.empty()) {
+    proxy_status = fmt::format("outrigger; details=\"{}; fallback\"", fallback_reason);
+  }
   http::write_response_head(request.out.text(), response,
                             {.request_id = request.exchange.request_id(),
+                             .proxy_status = proxy_status,
                              .close = request.close,
                              .keep_alive_10 = http10 && !request.close && !tunnel,
                              .chunked = request.response_framing == Framing::Chunked,
@@ -303,7 +308,11 @@ void Connection::send_local(const exchange::LocalReply& reply) {
                                .head_only = head().is_head,
                                .headers = reply.headers};
   std::string body, proxy_status;
-  if (!reply.error.empty()) {
+  if (reply.fallback) {
+    const auto error = reply.error.empty() ? "" : fmt::format("error={}; ", reply.error);
+    proxy_status = fmt::format("outrigger; {}details=\"{}; fallback\"", error, reply.reason);
+    response.proxy_status = proxy_status;
+  } else if (!reply.error.empty()) {
     proxy_status = fmt::format("outrigger; error={}; details=\"{}\"", reply.error, reply.reason);
     const bool json = listener_.local_reply_format() == config::LocalReplyFormat::Json;
     body = json ? fmt::format(R"({{"status":{},"error":"{}","reason":"{}","message":"{}"}})"

@@ -64,7 +64,7 @@ class Connection final : public net::Retirable,
   // The exchange's caller.
   void wake_at(TimePoint at) override;
   void send_informational(const http::ResponseHead& head) override;
-  void send_head(const http::ResponseHead& head) override;
+  void send_head(const http::ResponseHead& head, std::string_view fallback_reason) override;
   void send_body(std::string_view bytes) override;
   void send_end(const http::Headers* trailers) override;
   void send_local(const exchange::LocalReply& reply) override;

@@ -5,6 +5,7 @@
 
 #include "proxy/base/check.h"
 #include "proxy/exchange/path_dots.h"
+#include "proxy/http/date.h"
 
 namespace outrigger::exchange {
 namespace {
@@ -14,16 +15,13 @@ using policy::TryEnd;
 using policy::TryOutcome;
 using Why = AttemptPlan::Why;
 
+static_assert(kMaxTries >= 1 + 10 + 1 + 3 + 1);
+static_assert(policy::kMaxLanes >= 1 + 3);
+
 constexpr std::uint32_t kMaxAttemptHeader = 1000;
 // What a pooled exchange keeps of each of its buffers.
 constexpr std::size_t kKeptCapacity = 64 * 1024;
-
-std::optional<Duration> parse_retry_after(std::string_view value) {
-  std::uint32_t seconds = 0;
-  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), seconds);
-  if (error != std::errc{} || end != value.data() + value.size()) return std::nullopt;
-  return std::chrono::seconds(seconds);
-}
+constexpr std::int64_t kMaxRetryAfter = 24 * 60 * 60;
 
 std::uint32_t parse_attempt(std::string_view value) {
   std::uint32_t attempt = 0;
@@ -71,8 +69,43 @@ class RequestHeaders final : public HeaderLookup {
 
 }  // namespace
 
+Exchange::Exchange() {
+  for (Lane& lane : lanes_) lane.exchange = this;
+}
+
 Exchange::~Exchange() {
   INVARIANT(!active_);
+}
+
+void Exchange::Lane::on_try_started(std::uint32_t endpoint) {
+  exchange->on_try_started(*this, endpoint);
+}
+void Exchange::Lane::on_try_refused(const Refusal& refusal) {
+  exchange->on_try_refused(*this, refusal);
+}
+void Exchange::Lane::on_try_ready() {
+  exchange->on_try_ready(*this);
+}
+void Exchange::Lane::on_try_failed(const TryEnd& end) {
+  exchange->on_try_failed(*this, end);
+}
+void Exchange::Lane::on_try_head(const http::ResponseHead& head, const TryEnd& end) {
+  exchange->on_try_head(*this, head, end);
+}
+void Exchange::Lane::on_try_body(std::string_view bytes) {
+  exchange->on_try_body(bytes);
+}
+void Exchange::Lane::on_try_end(const http::Headers* trailers) {
+  exchange->on_try_end(*this, trailers);
+}
+void Exchange::Lane::on_try_broken() {
+  exchange->on_try_broken(*this);
+}
+void Exchange::Lane::on_try_read_done() {
+  exchange->on_try_read_done(*this);
+}
+void Exchange::Lane::on_try_writable() {
+  exchange->on_try_writable();
 }
 
 // Begin.
@@ -90,21 +123,26 @@ void Exchange::reset(Scope& scope, const ListenerRoutes& listener, Caller& calle
   tried_count_ = 0;
   kept_body_.clear();
   trailers_ = nullptr;
-  queued_since_ = first_try_at_ = {};
+  first_try_at_ = {};
+  main_ = &lanes_[0];
   request_complete_ = body_paused_ = response_paused_ = head_sent_ = continue_sent_ = false;
   tunnelled_ = upgrade_allowed_ = false;
   route_settled_ = false;
+  has_idempotency_key_ = repeatable_ = next_fresh_ = maybe_processed_ = false;
+  original_failure_ = FailureKind::None;
+  fallback_reason_ = {};
   body_replayable_ = true;
   active_ = true;
   ++scope.users;
 
   record_.listener = listener.index;
-  record_.route = record_.upstream = kNoIndex;
+  record_.route = record_.upstream = record_.fallback = kNoIndex;
   record_.began = now();
   record_.duration = record_.upstream_time = {};
   record_.status = 0;
   record_.failure = FailureKind::None;
-  record_.local_reply = record_.upgraded = false;
+  record_.local_reply = record_.upgraded = record_.fell_back = false;
+  record_.deadline_malformed = false;
   record_.aborted = AbortSide::None;
   record_.timeout = TimeoutKind::None;
   record_.limit = LimitKind::None;
@@ -143,7 +181,7 @@ void Exchange::begin(Scope& scope, const ListenerRoutes& listener, Caller& calle
   if (!find_route()) return;
   if (route_->config->respond) return respond(*route_->config->respond);
   if (over_body_limit(head_.content_length)) return fail(FailureKind::BodyTooLarge);
-  if (admit()) start_try();
+  if (make_plan() && admit()) start_try();
 }
 
 void Exchange::refuse(Scope& scope, const ListenerRoutes& listener, Caller& caller,
@@ -198,21 +236,36 @@ bool Exchange::over_body_limit(std::uint64_t bytes) const {
 // retry that something else forbids. A try is judged at its response head; a body that breaks
 // off later adds a failure to the endpoint.
 
-bool Exchange::admit() {
+// False where the caller's deadline is over already.
+bool Exchange::make_plan() {
   const auto at = now();
   const auto& retry = route_->plan.retry;
-  bool has_key = false;
   if (retry && route_->config->retry->idempotency_key_header) {
-    has_key = head_.headers.find(*route_->config->retry->idempotency_key_header) != nullptr;
+    has_idempotency_key_ =
+        head_.headers.find(*route_->config->retry->idempotency_key_header) != nullptr;
   }
-  const bool repeatable = retry && retry->repeatable(head_.method, has_key);
+  repeatable_ = retry && retry->repeatable(head_.method, has_idempotency_key_);
   upstream_ = scope_->upstreams[route_->upstream];
+  const auto caller = caller_deadline(head_.headers, listener_->deadline_headers);
+  record_.deadline_malformed = caller.malformed;
   plan_.emplace(route_->plan,
-                AttemptPlan::Request{.repeatable = repeatable, .nested = received_attempt_ > 1},
+                AttemptPlan::Request{
+                    .repeatable = repeatable_,
+                    .nested = received_attempt_ > 1,
+                    .caller_deadline = caller.left ? saturating_add(at, *caller.left) : kNever},
                 at);
+  if (caller.left == Duration{}) {
+    record_.timeout = TimeoutKind::Request;
+    fail(FailureKind::Timeout);
+    return false;
+  }
+  arm(plan_->request_deadline());
   if (request_complete_) arm(plan_->on_request_complete(at).until);
+  return true;
+}
 
-  const Refusal refusal = route_->state->admit(at, plan_->request_deadline(), permit_);
+bool Exchange::admit() {
+  const Refusal refusal = route_->state->admit(now(), plan_->request_deadline(), permit_);
   if (refusal.kind != FailureKind::None) {
     fail(refusal.kind, refusal);
     return false;
@@ -221,10 +274,6 @@ bool Exchange::admit() {
   upgrade_allowed_ = std::ranges::any_of(upgrades, [this](const std::string& protocol) {
     return http::equals_ignore_case(head_.upgrade, protocol);
   });
-  try_request_ = {.head = &head_,
-                  .repeatable = repeatable,
-                  .prefer_untried = retry && route_->config->retry->other_endpoint,
-                  .upgrade = upgrade_allowed_};
   return true;
 }
 
@@ -242,68 +291,114 @@ http::RequestAdditions Exchange::additions() const {
           .keep_upgrade = upgrade_allowed_};
 }
 
-TryRecord& Exchange::begin_try_record() {
+Exchange::Lane& Exchange::free_lane() {
+  const auto lane =
+      std::ranges::find_if(lanes_, [](const Lane& each) { return each.attempt == nullptr; });
+  INVARIANT(lane != lanes_.end());
+  return *lane;
+}
+
+// Asks the upstream for one more try. Where it is refused it was not begun.
+StartResult Exchange::begin_try(Lane& lane, TryKind kind) {
   INVARIANT(record_.try_count < kMaxTries);
-  auto& made = record_.tries[record_.try_count++];
-  made = {.kind = record_.try_count == 1 ? TryKind::First : TryKind::Retry};
-  if (made.kind == TryKind::Retry) {
-    record_.retry_reasons[record_.try_count - 1] = plan_->last_retry_reason();
+  const auto at = now();
+  if (record_.try_count == 0) first_try_at_ = at;
+  lane.record = record_.try_count++;
+  record_of(lane) = {.kind = kind, .upstream = record_.fallback};
+  if (kind == TryKind::Retry) record_.retry_reasons[lane.record] = plan_->last_retry_reason();
+  const bool hedge = kind == TryKind::Hedge;
+  const bool instead = record_.fallback != kNoIndex;
+  lane.request = {.head = &head_,
+                  .additions = additions(),
+                  .kind = kind,
+                  .repeatable = repeatable_,
+                  .fresh_connection = next_fresh_,
+                  .prefer_untried = route_->plan.retry && route_->config->retry->other_endpoint,
+                  .elsewhere = hedge || plan_->next_needs_other_endpoint(),
+                  .upgrade = upgrade_allowed_,
+                  .may_queue = !hedge && !instead,
+                  .tried = tried(),
+                  .deadline = plan_->request_deadline()};
+  next_fresh_ = false;
+  const auto told = plan_->least_deadline(at);
+  if (told != kNever) {
+    const auto& listens_to = listener_->deadline_headers;
+    lane.request.told_deadline = told;
+    lane.request.additions.has_timeout = listens_to.timeout_ms;
+    lane.request.additions.has_grpc_timeout =
+        listens_to.grpc && head_.headers.has(http::Field::GrpcTimeout);
   }
-  return made;
+  lane.queued_since = {};
+  StartResult result = upstream_->start(lane.request, lane);
+  if (result.start == Start::Refused) {
+    --record_.try_count;
+  } else {
+    lane.attempt = std::move(result.attempt);
+  }
+  return result;
 }
 
 void Exchange::start_try() {
-  const auto at = now();
-  if (record_.try_count == 0) first_try_at_ = at;
-  TryRecord& made = begin_try_record();
-  try_request_.kind = made.kind;
-  try_request_.additions = additions();
-  try_request_.elsewhere = plan_->next_needs_other_endpoint();
-  try_request_.tried = tried();
-  try_request_.deadline = plan_->request_deadline();
-
-  StartResult result = upstream_->start(try_request_, *this);
+  main_ = &free_lane();
+  const bool first = record_.try_count == 0;
+  const StartResult result = begin_try(*main_, first ? TryKind::First : TryKind::Retry);
   switch (result.start) {
     case Start::Refused:
-      --record_.try_count;  // it was not begun
       return fail(result.refusal.kind, result.refusal);
     case Start::Queued:
-      attempt_ = std::move(result.attempt);
-      queued_since_ = at;
-      return arm(plan_->on_queued(at).until);
+      main_->queued_since = now();
+      return arm(plan_->on_queued(now()).until);
     case Start::Running:
-      attempt_ = std::move(result.attempt);
-      on_try_started(attempt_->endpoint());
-      if (!attempt_->connected()) return;
+      on_try_started(*main_, main_->attempt->endpoint());
+      if (!main_->connected()) return;
       // The first try's head waits for the body bytes that came with it: on_read_done() flushes.
-      if (made.kind != TryKind::First) return on_try_ready();
-      if (request_complete_) attempt_->send_end(trailers_);
+      if (!first) return on_try_ready(*main_);
+      if (request_complete_) main_->attempt->send_end(trailers_);
   }
 }
 
-void Exchange::on_try_started(std::uint32_t endpoint) {
-  const auto at = now();
-  TryRecord& current = current_try();
-  current.reached_endpoint = true;
-  current.endpoint = endpoint;
-  if (queued_since_ != TimePoint{}) current.waited = at - queued_since_;
-  queued_since_ = {};
-  try_started_ = at;
-  tried_[tried_count_++] = endpoint;
-  arm(plan_->on_started(at).until);
+// It is paid out of the retry budget and never waits for a place; where it cannot be begun, the
+// tries under way go on.
+void Exchange::start_hedge() {
+  if (!request_complete_ || !body_replayable_ || !other_endpoint_usable() ||
+      upstream_->breaker_refuses() || !upstream_->withdraw_retry()) {
+    return;
+  }
+  Lane& lane = free_lane();
+  if (begin_try(lane, TryKind::Hedge).start != Start::Running) return;
+  plan_->on_hedge_begun();
+  on_try_started(lane, lane.attempt->endpoint());
+  if (lane.connected()) on_try_ready(lane);
 }
 
-void Exchange::on_try_refused(const Refusal& refusal) {
-  attempt_.reset();
+std::optional<Duration> Exchange::hedge_delay() {
+  const auto& hedge = route_->config->hedge;
+  if (!hedge || !plan_->may_hedge()) return std::nullopt;
+  if (hedge->after.percentile == 0) return hedge->after.time;
+  return upstream_->latency_percentile(hedge->after.percentile);
+}
+
+void Exchange::on_try_started(Lane& lane, std::uint32_t endpoint) {
+  const auto at = now();
+  TryRecord& record = record_of(lane);
+  record.reached_endpoint = true;
+  record.endpoint = endpoint;
+  if (lane.queued_since != TimePoint{}) record.waited = at - lane.queued_since;
+  lane.started = at;
+  tried_[tried_count_++] = endpoint;
+  arm(plan_->on_started(index_of(lane), hedge_delay(), at).until);
+}
+
+void Exchange::on_try_refused(Lane& lane, const Refusal& refusal) {
+  lane.attempt.reset();
   --record_.try_count;
-  queued_since_ = {};
   fail(refusal.kind, refusal);
 }
 
-void Exchange::on_try_ready() {
-  attempt_->send_body(kept_body_);
-  if (request_complete_) attempt_->send_end(trailers_);
-  const bool flowing = attempt_->flush();
+void Exchange::on_try_ready(Lane& lane) {
+  lane.attempt->send_body(kept_body_);
+  if (request_complete_) lane.attempt->send_end(trailers_);
+  const bool flowing = lane.attempt->flush();
   if (kept_body_.size() > most_kept()) {
     body_replayable_ = false;
     kept_body_.clear();
@@ -321,16 +416,16 @@ void Exchange::on_body(std::string_view bytes) {
   record_.request_bytes += bytes.size();
   if (tunnelled_) {
     plan_->touch(now());
-    return attempt_->send_body(bytes);
+    return main_->attempt->send_body(bytes);
   }
   if (!plan_) return;  // answered already; the rest is dropped by the caller's side
   plan_->touch(now());
   if (over_body_limit(record_.request_bytes)) {
-    if (attempt_) give_up_try(TryOutcome::Abandoned);
+    give_up_all(TryOutcome::Abandoned);
     return fail(FailureKind::BodyTooLarge);
   }
   const bool fits = body_replayable_ && kept_body_.size() + bytes.size() <= most_kept();
-  const bool sendable = attempt_ && attempt_->connected();
+  const bool sendable = main_->connected();
   if (fits || !sendable) kept_body_.append(bytes);
   if (!sendable) {
     if (kept_body_.size() > most_kept() && !body_paused_) {
@@ -343,20 +438,20 @@ void Exchange::on_body(std::string_view bytes) {
     body_replayable_ = false;
     kept_body_.clear();
   }
-  attempt_->send_body(bytes);
+  main_->attempt->send_body(bytes);
 }
 
 void Exchange::on_request_end(const http::Headers* trailers) {
   if (request_complete_) return;
   request_complete_ = true;
   trailers_ = trailers;
-  arm(plan_->on_request_complete(now()).until);
-  if (attempt_ && attempt_->connected()) attempt_->send_end(trailers);
+  if (plan_) arm(plan_->on_request_complete(now()).until);
+  if (main_->connected()) main_->attempt->send_end(trailers);
 }
 
 void Exchange::on_read_done() {
-  if (!attempt_ || !attempt_->connected()) return;
-  if (attempt_->flush() || body_paused_) return;
+  if (!main_->connected()) return;
+  if (main_->attempt->flush() || body_paused_) return;
   body_paused_ = true;
   caller_->pause_body();
 }
@@ -369,24 +464,48 @@ void Exchange::on_try_writable() {
 
 // What became of the try.
 
-void Exchange::end_try_record(const TryEnd& end) {
-  TryRecord& current = current_try();
-  if (current.ended || !current.reached_endpoint) return;
-  current.ended = true;
-  current.end = end;
-  current.took = now() - try_started_;
+void Exchange::end_try_record(const Lane& lane, const TryEnd& end) {
+  TryRecord& record = record_of(lane);
+  if (record.ended || !record.reached_endpoint) return;
+  record.ended = true;
+  record.end = end;
+  record.took = now() - lane.started;
   if (end.outcome == TryOutcome::PerTryTimeout) ++record_.per_try_timeouts;
   if (end.outcome == TryOutcome::ConnectTimeout) ++record_.connect_timeouts;
 }
 
-void Exchange::on_try_failed(const TryEnd& end) {
-  end_try_record(end);
-  attempt_.reset();
+void Exchange::note_end(const TryEnd& end) {
   last_end_ = end;
-  apply(plan_->on_ended(end, std::nullopt, body_replayable_, *this, *scope_->random, now()));
+  maybe_processed_ =
+      maybe_processed_ || policy::processed(end) == policy::Processed::MaybeProcessed;
 }
 
-void Exchange::on_try_head(const http::ResponseHead& head, const TryEnd& end) {
+void Exchange::on_try_failed(Lane& lane, const TryEnd& end) {
+  end_try_record(lane, end);
+  lane.attempt.reset();
+  note_end(end);
+  apply(plan_->on_ended(index_of(lane), end, std::nullopt, body_replayable_, *this, *scope_->random,
+                        now()));
+}
+
+// Seconds, or a date, which is taken from the response's own where it has one: two clocks need
+// not agree then.
+std::optional<Duration> Exchange::retry_after(const http::ResponseHead& head) const {
+  if (!head.headers.has(http::Field::RetryAfter)) return std::nullopt;
+  const auto value = head.headers.value_of(http::Field::RetryAfter);
+  std::uint32_t seconds = 0;
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), seconds);
+  if (error == std::errc{} && end == value.data() + value.size()) {
+    return std::chrono::seconds(seconds);
+  }
+  const auto until = http::parse_http_date(value);
+  if (!until) return std::nullopt;
+  const auto sent = http::parse_http_date(head.headers.value_of(http::Field::Date));
+  const auto left = *until - sent.value_or(scope_->scheduler->unix_seconds());
+  return std::chrono::seconds(std::clamp<std::int64_t>(left, 0, kMaxRetryAfter));
+}
+
+void Exchange::on_try_head(Lane& lane, const http::ResponseHead& head, const TryEnd& end) {
   plan_->touch(now());
   if (head.informational()) {
     if (head.status == 100 && (continue_sent_ || !head_.expect_continue)) return;
@@ -394,48 +513,65 @@ void Exchange::on_try_head(const http::ResponseHead& head, const TryEnd& end) {
     if (head_.minor_version > 0) caller_->send_informational(head);
     return;
   }
-  end_try_record(end);
-  last_end_ = end;
-  const auto& headers = head.headers;
-  const auto retry_after = headers.has(http::Field::RetryAfter)
-                               ? parse_retry_after(headers.value_of(http::Field::RetryAfter))
-                               : std::nullopt;
-  const auto action =
-      plan_->on_ended(end, retry_after, body_replayable_, *this, *scope_->random, now());
-  if (action.what == AttemptPlan::Do::Relay) return relay(head, end);
-  attempt_->end(TryOutcome::Response);
-  attempt_.reset();
+  end_try_record(lane, end);
+  note_end(end);
+  const auto action = plan_->on_ended(index_of(lane), end, retry_after(head), body_replayable_,
+                                      *this, *scope_->random, now());
+  if (action.what == AttemptPlan::Do::Relay) {
+    if (!falls_back(end)) return relay(lane, head, end);
+    return relay_or_fall_back(lane, head, end);
+  }
+  lane.attempt->end(TryOutcome::Response);
+  lane.attempt.reset();
   apply(action);
 }
 
-void Exchange::give_up_try(TryOutcome outcome) {
-  last_end_ = {.outcome = outcome,
-               .processed = attempt_->connected() ? policy::Processed::MaybeProcessed
-                                                  : policy::Processed::NotSent};
-  end_try_record(last_end_);
-  if (!current_try().reached_endpoint) --record_.try_count;  // it was still waiting for its place
-  queued_since_ = {};
-  attempt_->end(outcome);
-  attempt_.reset();
+void Exchange::give_up(Lane& lane, TryOutcome outcome) {
+  note_end({.outcome = outcome,
+            .processed =
+                lane.connected() ? policy::Processed::MaybeProcessed : policy::Processed::NotSent});
+  end_try_record(lane, last_end_);
+  if (!record_of(lane).reached_endpoint) --record_.try_count;  // it still waited for its place
+  lane.attempt->end(outcome);
+  lane.attempt.reset();
+}
+
+void Exchange::give_up_all(TryOutcome outcome, const Lane* but) {
+  for (Lane& lane : lanes_) {
+    if (lane.attempt && &lane != but) give_up(lane, outcome);
+  }
 }
 
 void Exchange::apply(const AttemptPlan::Action& action) {
   using Do = AttemptPlan::Do;
   switch (action.what) {
     case Do::Wait:
+      // The one that has just ended may have been the main one.
+      if (!main_->attempt) pick_main();
       return arm(action.until);
     case Do::Start:
       return start_try();
+    case Do::Hedge:
+      arm(action.until);
+      return start_hedge();
     case Do::Fail:
       return fail(action.why);
-    case Do::GiveUp:
-      give_up_try(action.outcome);
-      return apply(plan_->on_ended(last_end_, std::nullopt, body_replayable_, *this,
+    case Do::GiveUp: {
+      Lane& lane = lanes_[action.lane];
+      give_up(lane, action.outcome);
+      return apply(plan_->on_ended(action.lane, last_end_, std::nullopt, body_replayable_, *this,
                                    *scope_->random, now()));
+    }
     case Do::Relay:
       break;  // only of a response head, and answered there
   }
   INVARIANT(action.what != Do::Relay);
+}
+
+void Exchange::pick_main() {
+  for (Lane& lane : lanes_) {
+    if (lane.attempt) main_ = &lane;
+  }
 }
 
 bool Exchange::other_endpoint_usable() {
@@ -446,32 +582,37 @@ policy::RetryGate::Answer Exchange::grant_retry(bool costs_budget, bool elsewher
   if (elsewhere && !other_endpoint_usable()) return Answer::NoOtherEndpoint;
   if (upstream_->breaker_refuses()) return Answer::CircuitOpen;
   if (costs_budget && !upstream_->withdraw_retry()) return Answer::Budget;
-  try_request_.fresh_connection = !costs_budget;
+  next_fresh_ = !costs_budget;
   return Answer::Granted;
 }
 
 // Relay.
 
 void Exchange::settle_route(const TryEnd& end) {
-  if (route_settled_ || !permit_.place) return;
+  if (route_settled_ || !permit_.place || !fallback_reason_.empty()) return;
   route_settled_ = true;
   route_->state->record(permit_, route_->state->verdict(end), now(), now() - record_.began);
 }
 
-void Exchange::relay(const http::ResponseHead& head, const TryEnd& end) {
+// The first head wins: the other tries are cancelled.
+void Exchange::relay(Lane& lane, const http::ResponseHead& head, const TryEnd& end) {
+  give_up_all(TryOutcome::Abandoned, &lane);
+  main_ = &lane;
+  last_end_ = end;
+  record_of(lane).relayed = true;
   settle_route(end);
   record_.status = head.status;
   head_sent_ = true;
   kept_body_.clear();
   body_replayable_ = false;
   if (head.status == 101) {
-    caller_->send_head(head);
+    caller_->send_head(head, fallback_reason_);
     return enter_tunnel();
   }
   const bool endless =
       head.headers.value_of(http::Field::ContentType).starts_with("text/event-stream");
   arm(plan_->on_relayed(endless, now()).until);
-  caller_->send_head(head);
+  caller_->send_head(head, fallback_reason_);
 }
 
 void Exchange::enter_tunnel() {
@@ -486,35 +627,135 @@ void Exchange::on_try_body(std::string_view bytes) {
   caller_->send_body(bytes);
 }
 
-void Exchange::on_try_read_done() {
-  if (caller_->flush() || response_paused_ || !attempt_) return;
+void Exchange::on_try_read_done(Lane& lane) {
+  if (!head_sent_) return;
+  if (caller_->flush() || response_paused_ || !lane.attempt) return;
   response_paused_ = true;
-  attempt_->pause_response();
+  lane.attempt->pause_response();
 }
 
 void Exchange::on_caller_writable() {
   if (plan_) plan_->touch(now());
-  if (!response_paused_ || !attempt_) return;
+  if (!response_paused_ || !main_->attempt) return;
   response_paused_ = false;
-  attempt_->resume_response();
+  main_->attempt->resume_response();
 }
 
-void Exchange::on_try_end(const http::Headers* trailers) {
+void Exchange::on_try_end(Lane& lane, const http::Headers* trailers) {
   caller_->send_end(trailers);
-  attempt_.reset();
+  lane.attempt.reset();
   finish(true);
 }
 
-void Exchange::on_try_broken() {
-  attempt_.reset();
+void Exchange::on_try_broken(Lane& lane) {
+  lane.attempt.reset();
   record_.aborted = AbortSide::Upstream;
   record_.failure = FailureKind::Reset;
   finish(false);
 }
 
+// Fallback.
+
+// The route's breaker has heard of what there was before any fallback.
+bool Exchange::falls_back(FailureKind kind) const {
+  using Word = config::FallbackWord;
+  if (!route_ || !route_->config->fallback || !fallback_reason_.empty()) return false;
+  const auto& words = route_->config->fallback->fallback_on;
+  switch (kind) {
+    case FailureKind::CircuitOpen:
+      return words.contains(Word::CircuitOpen);
+    case FailureKind::NoHealthyUpstream:
+    case FailureKind::DnsFailure:
+      return words.contains(Word::NoHealthyUpstream);
+    case FailureKind::Timeout:
+      return words.contains(Word::Timeout);
+    case FailureKind::Overflow:
+    case FailureKind::QueueTimeout:
+      return words.contains(Word::Overflow);
+    case FailureKind::ConnectRefused:
+      return words.contains(Word::ConnectFailure) || words.contains(Word::FiveXx);
+    case FailureKind::ConnectTimeout:
+      return words.contains(Word::ConnectFailure);
+    case FailureKind::Reset:
+      return words.contains(Word::Reset) || words.contains(Word::FiveXx);
+    case FailureKind::BadResponse:
+      return words.contains(Word::FiveXx);
+    default:
+      return false;
+  }
+}
+
+bool Exchange::falls_back(const TryEnd& end) const {
+  using Word = config::FallbackWord;
+  if (!route_->config->fallback || !fallback_reason_.empty()) return false;
+  const auto& words = route_->config->fallback->fallback_on;
+  return (end.status >= 500 && words.contains(Word::FiveXx)) ||
+         (end.status == 429 && words.contains(Word::RateLimited));
+}
+
+// Asks the fallback's upstream. It is another send, and obeys what a retry obeys; it never waits
+// for a place, for then the answer in hand stands.
+bool Exchange::start_fallback(FailureKind kind, std::string_view reason) {
+  const bool may_be_sent = plan_ && body_replayable_ && now() < plan_->least_deadline(now()) &&
+                           (repeatable_ || !maybe_processed_);
+  if (!may_be_sent) return false;
+  Upstream* const original = upstream_;
+  upstream_ = scope_->upstreams[route_->fallback];
+  record_.fallback = route_->fallback;
+  tried_count_ = 0;
+  next_fresh_ = false;
+  plan_->on_fallback();
+  Lane& lane = free_lane();
+  if (begin_try(lane, TryKind::First).start != Start::Running) {
+    upstream_ = original;
+    record_.fallback = kNoIndex;
+    return false;
+  }
+  main_ = &lane;
+  record_.fell_back = true;
+  original_failure_ = kind;
+  fallback_reason_ = reason;
+  on_try_started(lane, lane.attempt->endpoint());
+  if (lane.connected()) on_try_ready(lane);
+  return true;
+}
+
+void Exchange::answer_fallback(FailureKind kind, std::string_view reason) {
+  const config::Respond& answer = *route_->config->fallback->respond;
+  record_.failure = kind;
+  record_.fell_back = true;
+  record_.status = answer.status;
+  record_.local_reply = kind != FailureKind::None;
+  head_sent_ = true;
+  record_.response_bytes = head_.is_head ? 0 : answer.body.size();
+  caller_->send_local({.status = answer.status,
+                       .error = kind == FailureKind::None ? "" : answer_for(kind).error,
+                       .reason = reason,
+                       .body = answer.body,
+                       .fallback = true,
+                       .headers = answer.headers});
+  finish(true);
+}
+
+// The response in hand is given up only once the fallback is under way.
+void Exchange::relay_or_fall_back(Lane& lane, const http::ResponseHead& head, const TryEnd& end) {
+  const std::string_view reason = end.status == 429 ? "rate-limited" : "5xx";
+  give_up_all(TryOutcome::Abandoned, &lane);
+  settle_route(end);
+  const bool responds = route_->config->fallback->respond.has_value();
+  if (!responds && !start_fallback(FailureKind::None, reason)) {
+    return relay(lane, head, end);
+  }
+  lane.attempt->end(TryOutcome::Response);
+  lane.attempt.reset();
+  if (responds) answer_fallback(FailureKind::None, reason);
+}
+
 // Ends other than the response's.
 
 void Exchange::fail(FailureKind kind, const Refusal& refusal) {
+  // The fallback has failed in its turn: what there was before it stands.
+  if (!head_sent_ && original_failure_ != FailureKind::None) kind = original_failure_;
   record_.failure = kind;
   record_.limit = refusal.limit;
   if (head_sent_) {
@@ -523,6 +764,10 @@ void Exchange::fail(FailureKind kind, const Refusal& refusal) {
     return finish(false);
   }
   const LocalAnswer& answer = answer_for(kind);
+  if (falls_back(kind)) {
+    if (route_->config->fallback->respond) return answer_fallback(kind, answer.reason);
+    if (start_fallback(kind, answer.reason)) return;
+  }
   LocalReply reply{
       .status = answer.status, .error = answer.error, .reason = answer.reason, .body = answer.body};
   if (answer.status == 503) reply.retry_after_s = whole_seconds_up(refusal.retry_after);
@@ -541,7 +786,7 @@ void Exchange::fail(Why why) {
       settle_route(last_end_);
       return fail(failure_of(last_end_.outcome));
     case Why::QueueTimeout:
-      give_up_try(TryOutcome::Abandoned);
+      give_up(*main_, TryOutcome::Abandoned);
       return fail(FailureKind::QueueTimeout, {.limit = LimitKind::PendingTimeout});
     case Why::RequestTimeout:
       record_.timeout = TimeoutKind::Request;
@@ -555,18 +800,21 @@ void Exchange::fail(Why why) {
       record_.timeout = TimeoutKind::TunnelIdle;
       break;
   }
-  if (attempt_) give_up_try(TryOutcome::RequestTimeout);
-  settle_route({.outcome = TryOutcome::RequestTimeout});
+  // A deadline that the caller made shorter says nothing of the upstream.
+  const bool abandoned = why == Why::RequestTimeout && plan_->deadline_is_callers();
+  const auto outcome = abandoned ? TryOutcome::Abandoned : TryOutcome::RequestTimeout;
+  give_up_all(outcome);
+  if (!abandoned) settle_route({.outcome = outcome});
   fail(FailureKind::Timeout);
 }
 
 void Exchange::on_bad_body() {
-  if (attempt_) give_up_try(TryOutcome::Abandoned);
+  give_up_all(TryOutcome::Abandoned);
   fail(FailureKind::BadRequest);
 }
 
 void Exchange::on_caller_gone() {
-  if (attempt_) give_up_try(TryOutcome::Abandoned);
+  give_up_all(TryOutcome::Abandoned);
   record_.failure = FailureKind::CallerGone;
   if (head_sent_) {
     if (!tunnelled_) record_.aborted = AbortSide::Downstream;
@@ -578,7 +826,7 @@ void Exchange::on_caller_gone() {
 
 void Exchange::on_caller_stalled(TimeoutKind kind) {
   record_.timeout = kind;
-  if (attempt_) give_up_try(TryOutcome::Abandoned);
+  give_up_all(TryOutcome::Abandoned);
   if (kind == TimeoutKind::Read && !head_sent_) return fail(FailureKind::ReadTimeout);
   if (!head_sent_) record_.status = answer_for(FailureKind::CallerGone).status;
   record_.aborted = AbortSide::Downstream;

@@ -19,9 +19,9 @@
 
 namespace outrigger::exchange {
 
-class Exchange final : private AttemptEvents, private policy::RetryGate {
+class Exchange final : private policy::RetryGate {
  public:
-  Exchange() = default;
+  Exchange();
   ~Exchange() override;
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
@@ -56,32 +56,66 @@ class Exchange final : private AttemptEvents, private policy::RetryGate {
   std::string_view request_id() const { return request_id_; }
 
  private:
+  // One try under way. There are several only while one is hedged; a lane is its place here and
+  // in the plan.
+  struct Lane final : AttemptEvents {
+    Exchange* exchange = nullptr;
+    AttemptPtr attempt;
+    TryRequest request;
+    std::size_t record = 0;  // into record_.tries
+    TimePoint started{};
+    TimePoint queued_since{};
+
+    bool connected() const { return attempt && attempt->connected(); }
+
+    void on_try_started(std::uint32_t endpoint) override;
+    void on_try_refused(const Refusal& refusal) override;
+    void on_try_ready() override;
+    void on_try_failed(const policy::TryEnd& end) override;
+    void on_try_head(const http::ResponseHead& head, const policy::TryEnd& end) override;
+    void on_try_body(std::string_view bytes) override;
+    void on_try_end(const http::Headers* trailers) override;
+    void on_try_broken() override;
+    void on_try_read_done() override;
+    void on_try_writable() override;
+  };
+
   // In the order in which it happens.
   void reset(Scope& scope, const ListenerRoutes& listener, Caller& caller);
   void name_request();
   bool find_route();
   void respond(const config::Respond& answer);
+  bool make_plan();
   bool admit();
   void start_try();
+  void start_hedge();
   void apply(const policy::AttemptPlan::Action& action);
-  void give_up_try(policy::TryOutcome outcome);
-  void relay(const http::ResponseHead& head, const policy::TryEnd& end);
+  void give_up(Lane& lane, policy::TryOutcome outcome);
+  void give_up_all(policy::TryOutcome outcome, const Lane* but = nullptr);
+  void relay(Lane& lane, const http::ResponseHead& head, const policy::TryEnd& end);
   void enter_tunnel();
   void fail(FailureKind kind, const Refusal& refusal = {});
   void fail(policy::AttemptPlan::Why why);
   void finish(bool complete);
 
-  // The try's events.
-  void on_try_started(std::uint32_t endpoint) override;
-  void on_try_refused(const Refusal& refusal) override;
-  void on_try_ready() override;
-  void on_try_failed(const policy::TryEnd& end) override;
-  void on_try_head(const http::ResponseHead& head, const policy::TryEnd& end) override;
-  void on_try_body(std::string_view bytes) override;
-  void on_try_end(const http::Headers* trailers) override;
-  void on_try_broken() override;
-  void on_try_read_done() override;
-  void on_try_writable() override;
+  // The tries' events.
+  void on_try_started(Lane& lane, std::uint32_t endpoint);
+  void on_try_refused(Lane& lane, const Refusal& refusal);
+  void on_try_ready(Lane& lane);
+  void on_try_failed(Lane& lane, const policy::TryEnd& end);
+  void on_try_head(Lane& lane, const http::ResponseHead& head, const policy::TryEnd& end);
+  void on_try_body(std::string_view bytes);
+  void on_try_end(Lane& lane, const http::Headers* trailers);
+  void on_try_broken(Lane& lane);
+  void on_try_read_done(Lane& lane);
+  void on_try_writable();
+
+  // The route's fallback.
+  bool falls_back(FailureKind kind) const;
+  bool falls_back(const policy::TryEnd& end) const;
+  bool start_fallback(FailureKind kind, std::string_view reason);
+  void answer_fallback(FailureKind kind, std::string_view reason);
+  void relay_or_fall_back(Lane& lane, const http::ResponseHead& head, const policy::TryEnd& end);
 
   // What the plan asks of the cluster.
   bool other_endpoint_usable() override;
@@ -91,9 +125,17 @@ class Exchange final : private AttemptEvents, private policy::RetryGate {
   void arm(TimePoint at);
   bool over_body_limit(std::uint64_t bytes) const;
   std::uint64_t most_kept() const;  // of a body, for another try
-  TryRecord& begin_try_record();
-  TryRecord& current_try() { return record_.tries[record_.try_count - 1]; }
-  void end_try_record(const policy::TryEnd& end);
+  Lane& free_lane();
+  void pick_main();
+  std::uint32_t index_of(const Lane& lane) const {
+    return static_cast<std::uint32_t>(&lane - lanes_.data());
+  }
+  StartResult begin_try(Lane& lane, TryKind kind);
+  TryRecord& record_of(const Lane& lane) { return record_.tries[lane.record]; }
+  void note_end(const policy::TryEnd& end);
+  void end_try_record(const Lane& lane, const policy::TryEnd& end);
+  std::optional<Duration> hedge_delay();
+  std::optional<Duration> retry_after(const http::ResponseHead& head) const;
   void settle_route(const policy::TryEnd& end);
   http::RequestAdditions additions() const;
   std::span<const std::uint32_t> tried() const { return {tried_.data(), tried_count_}; }
@@ -110,14 +152,12 @@ class Exchange final : private AttemptEvents, private policy::RetryGate {
   Caller* caller_ = nullptr;
 
   std::optional<policy::AttemptPlan> plan_;
-  AttemptPtr attempt_;
-  TryRequest try_request_;
+  std::array<Lane, policy::kMaxLanes> lanes_;
+  Lane* main_ = nullptr;  // takes the request's body, and gives the response's
   RouteState::Permit permit_;
   policy::TryEnd last_end_;  // of the newest try
   TimePoint armed_at_ = kNever;
   TimePoint first_try_at_{};
-  TimePoint queued_since_{};
-  TimePoint try_started_{};
 
   std::array<std::uint32_t, kMaxTries> tried_;
   std::uint8_t tried_count_ = 0;
@@ -133,6 +173,12 @@ class Exchange final : private AttemptEvents, private policy::RetryGate {
   bool tunnelled_ = false;
   bool route_settled_ = false;
   bool upgrade_allowed_ = false;
+  bool has_idempotency_key_ = false;
+  bool repeatable_ = false;
+  bool maybe_processed_ = false;                      // a try may have reached an application
+  bool next_fresh_ = false;                           // the next try takes a new connection
+  FailureKind original_failure_ = FailureKind::None;  // the fallback's upstream is asked instead
+  std::string_view fallback_reason_;                  // likewise; empty: it is not
 
   char request_id_text_[32];
   std::string_view request_id_;

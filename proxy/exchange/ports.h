@@ -8,6 +8,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -79,6 +80,8 @@ class Scheduler {
  public:
   virtual ~Scheduler() = default;
   virtual TimePoint now() = 0;
+  // For what others write as a date. Seconds since 1970, UTC.
+  virtual std::int64_t unix_seconds() = 0;
   virtual void soon(Task& task) = 0;
 };
 
@@ -149,8 +152,10 @@ struct TryRequest {
   bool prefer_untried = true;     // retry.other_endpoint
   bool elsewhere = false;         // only an endpoint not in `tried`
   bool upgrade = false;
+  bool may_queue = true;
   std::span<const std::uint32_t> tried;  // endpoints this exchange has used
   TimePoint deadline = kNever;           // of the exchange: when an unanswered probe is given up
+  TimePoint told_deadline = kNever;      // the upstream is told how long it is until then
 };
 
 enum class Start : std::uint8_t { Running, Queued, Refused };
@@ -169,6 +174,8 @@ class Upstream {
   virtual StartResult start(const TryRequest& request, AttemptEvents& events) = 0;
   virtual bool other_endpoint_usable(std::span<const std::uint32_t> tried) = 0;
   virtual bool breaker_refuses() = 0;
+  // Of the recent times to the head; empty: too few are known. `percentile` from 50 to 99.
+  virtual std::optional<Duration> latency_percentile(std::uint32_t percentile) = 0;
   virtual bool withdraw_retry() = 0;  // from the retry budget
 };
 
@@ -182,6 +189,7 @@ struct LocalReply {
   std::string_view body;
   std::uint32_t retry_after_s = 0;  // 0: none
   bool refused_elsewhere = false;   // inbound: a sibling may be asked, nothing was processed here
+  bool fallback = false;            // the answer of a route's fallback, in place of `reason`'s
   std::span<const std::pair<std::string, std::string>> headers;  // of `respond`
 };
 
@@ -194,7 +202,8 @@ class Caller {
   // Kept until flush() or send_end(), so that head and body leave in one write.
   // Whether the connection is kept after it is the caller's side's to decide, which knows how
   // much of the request is still to come.
-  virtual void send_head(const http::ResponseHead& head) = 0;
+  // `fallback_reason`: the head is a fallback upstream's, asked for that reason; else empty.
+  virtual void send_head(const http::ResponseHead& head, std::string_view fallback_reason) = 0;
   // The bytes stay valid until the next flush() or send_end(), which write all at once.
   virtual void send_body(std::string_view bytes) = 0;
   virtual void send_end(const http::Headers* trailers) = 0;

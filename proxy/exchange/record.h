@@ -24,8 +24,10 @@ enum class TryKind : std::uint8_t { First, Retry, Hedge };
 struct TryRecord {
   TryKind kind = TryKind::First;
   bool reached_endpoint = false;  // false: refused or gone while waiting for its place
+  bool relayed = false;           // its response went to the caller
   bool ended = false;
   policy::TryEnd end;                 // where it has ended
+  std::uint32_t upstream = kNoIndex;  // a fallback's; kNoIndex: the record's
   std::uint32_t endpoint = kNoIndex;  // the upstream's slot
   Duration waited{};                  // in the pending queue
   Duration took{};                    // start → head or failure; 0 where not reached
@@ -81,13 +83,15 @@ AttemptOutcome attempt_outcome(const policy::TryEnd& end);
 AttemptOutcome attempt_outcome(const TryRecord& attempt);
 std::string_view label(AttemptOutcome outcome);
 
-inline constexpr std::size_t kMaxTries = 12;  // first + 10 retries + one stale-connection retry
+// First + 10 retries + one stale-connection retry + 3 hedges + a fallback's.
+inline constexpr std::size_t kMaxTries = 16;
 
 struct ExchangeRecord {
   // Which configuration object: indices into the metrics' handles, resolved at configuration time.
   std::uint32_t listener = kNoIndex;  // index into the snapshot's listeners
   std::uint32_t route = kNoIndex;     // the snapshot-wide route index; kNoIndex: no route
   std::uint32_t upstream = kNoIndex;  // index into the snapshot's upstreams
+  std::uint32_t fallback = kNoIndex;  // the fallback's upstream, where that was asked
 
   TimePoint began{};         // the head was complete
   Duration duration{};       // until the last byte of the response, or the end
@@ -95,6 +99,8 @@ struct ExchangeRecord {
   int status = 0;            // what the caller saw; 499 where it left before the head
   FailureKind failure = FailureKind::None;  // of the local answer or abort
   bool local_reply = false;
+  bool fell_back = false;           // to `fallback`, or its fixed answer
+  bool deadline_malformed = false;  // a deadline header that says nothing
   bool upgraded = false;
   AbortSide aborted =
       AbortSide::None;  // a response whose head had gone out and that did not end well

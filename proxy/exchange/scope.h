@@ -10,6 +10,7 @@
 
 #include "config/model.h"
 #include "proxy/base/random.h"
+#include "proxy/exchange/deadline.h"
 #include "proxy/exchange/ports.h"
 #include "proxy/exchange/record.h"
 #include "proxy/exchange/route_state.h"
@@ -23,6 +24,7 @@ struct Route {
   const config::Route* config = nullptr;
   std::uint32_t index = kNoIndex;     // over all listeners: the record's and the metrics' index
   std::uint32_t upstream = kNoIndex;  // into Scope::upstreams
+  std::uint32_t fallback = kNoIndex;  // fallback.upstream, likewise
   policy::PlanSettings plan;
   std::shared_ptr<RouteState> state;
 };
@@ -30,6 +32,7 @@ struct Route {
 struct ListenerRoutes {
   const config::Listener* config = nullptr;
   std::uint32_t index = kNoIndex;
+  DeadlineHeaders deadline_headers;
   RouteTable table;
   std::vector<Route> routes;  // as table.find() counts them
 };
@@ -55,6 +58,9 @@ struct Scope {
   std::uint32_t users = 0;
 };
 
+DeadlineHeaders deadline_headers(const config::Listener& listener);
+// `name` is one of them: validate.h has refused a dangling one.
+std::uint32_t index_of_upstream(const config::Config& config, const std::string& name);
 policy::PlanSettings compile_plan(const config::Route& route, const config::Upstream& upstream);
 
 template <class StateFor>
@@ -67,6 +73,7 @@ std::shared_ptr<const Snapshot> compile(std::shared_ptr<const config::Config> co
     auto compiled = std::make_unique<ListenerRoutes>(
         ListenerRoutes{.config = &listener,
                        .index = static_cast<std::uint32_t>(snapshot->listeners.size()),
+                       .deadline_headers = deadline_headers(listener),
                        .table = RouteTable(listener.routes)});
     for (const auto& route : listener.routes) {
       Route& made = compiled->routes.emplace_back();
@@ -74,10 +81,10 @@ std::shared_ptr<const Snapshot> compile(std::shared_ptr<const config::Config> co
       made.index = next_route++;
       made.state = state_for(route);
       if (!route.upstream) continue;
-      for (std::uint32_t i = 0; i < config->upstreams.size(); ++i) {
-        if (config->upstreams[i].name == *route.upstream) made.upstream = i;
+      made.upstream = index_of_upstream(*config, *route.upstream);
+      if (route.fallback && route.fallback->upstream) {
+        made.fallback = index_of_upstream(*config, *route.fallback->upstream);
       }
-      INVARIANT(made.upstream != kNoIndex);  // validate.h has refused a dangling name
       made.plan = compile_plan(route, config->upstreams[made.upstream]);
     }
     snapshot->listeners.push_back(std::move(compiled));

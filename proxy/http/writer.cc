@@ -1,5 +1,7 @@
 #include "proxy/http/writer.h"
 
+#include <algorithm>
+
 #include "proxy/http/hop_by_hop.h"
 #include "proxy/http/tokens.h"
 
@@ -77,6 +79,8 @@ bool replaced(const HeaderField& each, const RequestHead& head, const RequestAdd
       return each.value.empty() && !add.request_id.empty();
     case Field::XRequestTimeoutMs:
       return add.has_timeout;
+    case Field::GrpcTimeout:
+      return add.has_grpc_timeout;
     case Field::XForwardedFor:
       return add.forwarded_remove || (add.forwarded_append && !add.client_ip.empty());
     default:
@@ -120,6 +124,14 @@ void request_connection(OutBuffer& out, const RequestHead& head, const RequestAd
   }
 }
 
+// At most eight digits and a unit: milliseconds where they suffice, else whole seconds.
+void grpc_timeout(OutBuffer& out, std::uint64_t ms) {
+  constexpr std::uint64_t kMost = 99'999'999;
+  out.append("grpc-timeout: ");
+  out.append_decimal(ms <= kMost ? ms : std::min(ms / 1000, kMost));
+  out.append(ms <= kMost ? "m\r\n" : "S\r\n");
+}
+
 void via(OutBuffer& out, std::uint8_t minor_version) {
   out.append(minor_version > 0 ? "Via: 1.1 outrigger\r\n" : "Via: 1.0 outrigger\r\n");
 }
@@ -147,6 +159,7 @@ void write_request_head(OutBuffer& out, const RequestHead& head, const RequestAd
   }
   number_field(out, "x-outrigger-attempt", add.attempt);
   if (add.has_timeout) number_field(out, "x-request-timeout-ms", add.timeout_ms);
+  if (add.has_grpc_timeout) grpc_timeout(out, add.timeout_ms);
   if (add.via) via(out, head.minor_version);
   out.append("\r\n");
 }
@@ -168,6 +181,7 @@ void write_response_head(OutBuffer& out, const ResponseHead& head, const Respons
   if (!add.request_id.empty() && head.headers.value_of(Field::XRequestId).empty()) {
     field(out, "X-Request-Id", add.request_id);
   }
+  if (!add.proxy_status.empty()) field(out, "Proxy-Status", add.proxy_status);
   if (add.via) via(out, head.minor_version);
   if (add.close) out.append("Connection: close\r\n");
   if (add.keep_alive_10) out.append("Connection: keep-alive\r\n");

@@ -24,7 +24,8 @@ struct RequestAdditions {
   std::string_view proto;
   std::uint32_t attempt = 1;  // x-outrigger-attempt, always written
   std::uint64_t timeout_ms = 0;
-  bool has_timeout = false;  // x-request-timeout-ms is ours to say, in place of the caller's
+  bool has_timeout = false;       // x-request-timeout-ms is ours to say, in place of the caller's
+  bool has_grpc_timeout = false;  // the same of grpc-timeout
   bool via = false;
   bool keep_upgrade = false;  // pass Upgrade on
   bool close = false;         // ask the upstream to close after it
@@ -34,7 +35,8 @@ void write_request_head(OutBuffer& out, const RequestHead& head, const RequestAd
 
 // How the response's body goes to the caller, and what the proxy adds.
 struct ResponseAdditions {
-  std::string_view request_id;  // written where the head has none
+  std::string_view request_id;    // written where the head has none
+  std::string_view proxy_status;  // written beside the upstream's own
   bool close = false;
   bool keep_alive_10 = false;  // an HTTP/1.0 caller is told that the connection stays
   bool chunked = false;

@@ -10,6 +10,7 @@ struct RouteLabels {
   std::string listener;
   std::string route;
   std::string upstream;  // empty: the route answers by itself
+  std::string fallback;  // an upstream, or "respond"; empty: there is none
 };
 
 struct Catalogue {

@@ -74,6 +74,15 @@ struct RouteCells {
   std::array<Cell, policy::kRetryReasons> retries;
   std::array<Cell, policy::kDenials> denied;
   CellsBy<exchange::TimeoutKind> timeouts;
+  Cell hedges_won;
+  Cell hedges_lost;
+  Cell malformed_deadlines;
+};
+
+struct FallbackCells {
+  std::string route;
+  std::string to;  // an upstream, or "respond"
+  Cell count;
 };
 
 struct UpstreamCells {

@@ -26,6 +26,7 @@ struct RouteSum {
   double aborted_upstream = 0, aborted_downstream = 0;
   // By label, so that kinds which share one are added up.
   std::map<std::string_view, double> local_replies, retries, denied, timeouts;
+  double hedges_won = 0, hedges_lost = 0, malformed_deadlines = 0;
 };
 
 struct UpstreamSum {
@@ -53,6 +54,9 @@ void add_cells(RouteSum& sum, const RouteCells& cells) {
   sum.in_flight += cells.in_flight.value();
   sum.aborted_upstream += static_cast<double>(cells.aborted_upstream.value());
   sum.aborted_downstream += static_cast<double>(cells.aborted_downstream.value());
+  sum.hedges_won += static_cast<double>(cells.hedges_won.value());
+  sum.hedges_lost += static_cast<double>(cells.hedges_lost.value());
+  sum.malformed_deadlines += static_cast<double>(cells.malformed_deadlines.value());
   add_by_label(sum.local_replies, cells.local_replies, [](std::size_t i) {
     return exchange::answer_for(static_cast<exchange::FailureKind>(i)).reason;
   });
@@ -79,6 +83,7 @@ void add_cells(UpstreamSum& sum, const UpstreamCells& cells) {
 struct Sums {
   std::map<std::string, RouteSum> routes;
   std::map<std::string, UpstreamSum> upstreams;
+  std::map<std::pair<std::string, std::string>, double> fallbacks;  // by route and where to
 };
 
 Sums sum_up(const std::vector<const ExchangeMeter*>& meters) {
@@ -95,6 +100,9 @@ Sums sum_up(const std::vector<const ExchangeMeter*>& meters) {
       UpstreamSum& sum = sums.upstreams[cells->name];
       sum.name = cells->name;
       add_cells(sum, *cells);
+    }
+    for (const auto& cells : shown.fallbacks) {
+      sums.fallbacks[{cells->route, cells->to}] += static_cast<double>(cells->count.value());
     }
   }
   return sums;
@@ -117,6 +125,8 @@ void add_request_families(Families& out, const Sums& sums) {
   auto in_flight = gauge("requests_in_flight", "Requests under way");
   auto aborted = counter("responses_aborted_total", "Responses that broke off, by whose doing");
   auto local = counter("local_replies_total", "Answers of the proxy's own, by reason");
+  auto fallbacks = counter("fallbacks_total", "Requests that were answered by a fallback");
+  auto malformed = counter("malformed_deadlines_total", "Deadline headers that say nothing");
   for (const auto& [key, sum] : sums.routes) {
     const bool no_route = sum.labels.route.empty();
     const Labels all = labels_of(sum);
@@ -143,8 +153,13 @@ void add_request_families(Families& out, const Sums& sums) {
     for (const auto& [reason, count] : sum.local_replies) {
       local.add({route[0], route[1], {"reason", reason}}, count);
     }
+    if (sum.malformed_deadlines > 0) malformed.add(route, sum.malformed_deadlines);
   }
-  for (Family* each : {&requests, &duration, &overhead, &in_flight, &aborted, &local}) {
+  for (const auto& [labels, count] : sums.fallbacks) {
+    fallbacks.add({{"route", labels.first}, {"to", labels.second}}, count);
+  }
+  for (Family* each :
+       {&requests, &duration, &overhead, &in_flight, &aborted, &local, &fallbacks, &malformed}) {
     out.push_back(each->take());
   }
 }
@@ -152,6 +167,7 @@ void add_request_families(Families& out, const Sums& sums) {
 void add_retry_families(Families& out, const Sums& sums, const exchange::LiveState& live) {
   auto retries = counter("retries_total", "Retries begun, by the word that granted them");
   auto denied = counter("retries_denied_total", "Retries that were not made, by cause");
+  auto hedges = counter("hedges_total", "Hedges begun, by whether theirs was the first head");
   auto timeouts = counter("timeouts_total", "Timeouts that were over, by kind");
   // Those without a route, of all listeners: the labels do not tell listeners apart.
   std::map<std::string_view, double> unrouted;
@@ -165,6 +181,8 @@ void add_retry_families(Families& out, const Sums& sums, const exchange::LiveSta
     for (const auto& [why, n] : sum.retries) retries.add({route, upstream, {"reason", why}}, n);
     for (const auto& [why, n] : sum.denied) denied.add({route, upstream, {"cause", why}}, n);
     for (const auto& [kind, n] : sum.timeouts) timeouts.add({route, upstream, {"kind", kind}}, n);
+    if (sum.hedges_won > 0) hedges.add({route, upstream, {"outcome", "won"}}, sum.hedges_won);
+    if (sum.hedges_lost > 0) hedges.add({route, upstream, {"outcome", "lost"}}, sum.hedges_lost);
   }
   for (const auto& listener : live.listeners) {
     for (const auto& each : listener.timeouts) {
@@ -174,7 +192,7 @@ void add_retry_families(Families& out, const Sums& sums, const exchange::LiveSta
   for (const auto& [kind, n] : unrouted) {
     if (n > 0) timeouts.add({{"route", ""}, {"upstream", ""}, {"kind", kind}}, n);
   }
-  for (Family* each : {&retries, &denied, &timeouts}) out.push_back(each->take());
+  for (Family* each : {&retries, &denied, &hedges, &timeouts}) out.push_back(each->take());
 }
 
 void add_attempt_families(Families& out, const Sums& sums, const exchange::LiveState& live) {

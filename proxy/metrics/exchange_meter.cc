@@ -18,6 +18,7 @@ class MeterObserver final : public exchange::Observer {
   std::vector<std::shared_ptr<RouteCells>> routes;
   std::vector<std::shared_ptr<RouteCells>> no_route;  // by listener
   std::vector<std::shared_ptr<UpstreamCells>> upstreams;
+  std::vector<std::shared_ptr<FallbackCells>> fallbacks;  // by route; null: it has none
 
   void on_exchange_begun(std::uint32_t listener, std::uint32_t route) override {
     cells(listener, route).in_flight.add();
@@ -36,6 +37,8 @@ class MeterObserver final : public exchange::Observer {
     if (record.aborted == exchange::AbortSide::Downstream) mine.aborted_downstream.add();
     count_timeouts(mine, record);
     if (record.retry_denied != policy::Denial::None) cell(mine.denied, record.retry_denied).add();
+    if (record.deadline_malformed) mine.malformed_deadlines.add();
+    if (record.fell_back) fallbacks[record.route]->count.add();
     count_tries(mine, record);
   }
 
@@ -57,15 +60,21 @@ class MeterObserver final : public exchange::Observer {
 
   void count_tries(RouteCells& mine, const ExchangeRecord& record) {
     if (record.upstream == kNoIndex) return;
-    UpstreamCells& upstream = *upstreams[record.upstream];
-    if (record.limit != exchange::LimitKind::None) cell(upstream.overflows, record.limit).add();
+    if (record.limit != exchange::LimitKind::None) {
+      cell(upstreams[record.upstream]->overflows, record.limit).add();
+    }
     for (std::size_t i = 0; i < record.try_count; ++i) {
       const exchange::TryRecord& one = record.tries[i];
       if (!one.reached_endpoint) continue;
+      UpstreamCells& upstream =
+          *upstreams[one.upstream == kNoIndex ? record.upstream : one.upstream];
       const auto kind = static_cast<std::size_t>(one.kind);
       cell(upstream.attempts[kind], attempt_outcome(one)).add();
       if (one.ended && !record.upgraded) upstream.attempt_duration.observe(one.took);
       if (one.kind == exchange::TryKind::Retry) cell(mine.retries, record.retry_reasons[i]).add();
+      if (one.kind == exchange::TryKind::Hedge) {
+        (one.relayed ? mine.hedges_won : mine.hedges_lost).add();
+      }
     }
   }
 };
@@ -81,13 +90,30 @@ std::shared_ptr<RouteCells> ExchangeMeter::route(const RouteLabels& labels) {
   return made;
 }
 
+std::shared_ptr<FallbackCells> ExchangeMeter::fallback(const RouteLabels& labels) {
+  if (labels.fallback.empty()) return nullptr;
+  auto& made = fallbacks_[labels.listener + '\0' + labels.route + '\0' + labels.fallback];
+  if (!made) {
+    made = std::make_shared<FallbackCells>();
+    made->route = labels.route;
+    made->to = labels.fallback;
+  }
+  return made;
+}
+
 std::unique_ptr<exchange::Observer> ExchangeMeter::observer_for(const Catalogue& catalogue) {
   auto observer = std::make_unique<MeterObserver>();
   const std::lock_guard lock(mutex_);
   for (const std::string& listener : catalogue.listeners) {
     observer->no_route.push_back(route({listener, "", ""}));
   }
-  for (const RouteLabels& labels : catalogue.routes) observer->routes.push_back(route(labels));
+  for (const RouteLabels& labels : catalogue.routes) {
+    observer->routes.push_back(route(labels));
+    observer->fallbacks.push_back(fallback(labels));
+  }
+  std::erase_if(fallbacks_, [&](const auto& each) {
+    return std::ranges::find(observer->fallbacks, each.second) == observer->fallbacks.end();
+  });
   for (const std::string& name : catalogue.upstreams) {
     auto& made = upstreams_[name];
     if (!made) {  // the name of a shown one may be being read
@@ -111,6 +137,7 @@ ExchangeMeter::Shown ExchangeMeter::shown() const {
   Shown shown;
   for (const auto& [key, cells] : routes_) shown.routes.push_back(cells);
   for (const auto& [key, cells] : upstreams_) shown.upstreams.push_back(cells);
+  for (const auto& [key, cells] : fallbacks_) shown.fallbacks.push_back(cells);
   return shown;
 }
 

@@ -28,15 +28,18 @@ class ExchangeMeter {
   struct Shown {
     std::vector<std::shared_ptr<const RouteCells>> routes;  // those without a route: ""
     std::vector<std::shared_ptr<const UpstreamCells>> upstreams;
+    std::vector<std::shared_ptr<const FallbackCells>> fallbacks;
   };
   Shown shown() const;
 
  private:
   std::shared_ptr<RouteCells> route(const RouteLabels& labels);
+  std::shared_ptr<FallbackCells> fallback(const RouteLabels& labels);
 
   mutable std::mutex mutex_;
   std::map<std::string, std::shared_ptr<RouteCells>> routes_;
   std::map<std::string, std::shared_ptr<UpstreamCells>> upstreams_;
+  std::map<std::string, std::shared_ptr<FallbackCells>> fallbacks_;
 };
 
 }  // namespace outrigger::metrics

@@ -44,14 +44,27 @@ TimePoint AttemptPlan::idle_deadline() const {
   return limit ? saturating_add(last_activity_, *limit) : kNever;
 }
 
+std::uint32_t AttemptPlan::first_due_lane() const {
+  const auto first = std::min_element(lane_deadlines_.begin(), lane_deadlines_.end());
+  return static_cast<std::uint32_t>(first - lane_deadlines_.begin());
+}
+
 Action AttemptPlan::wait() const {
   return {.what = Do::Wait,
-          .until = std::min({request_deadline_, phase_deadline_, idle_deadline()})};
+          .until = std::min({request_deadline_, phase_deadline_, lane_deadlines_[first_due_lane()],
+                             hedge_at_, idle_deadline()})};
+}
+
+TimePoint AttemptPlan::least_deadline(TimePoint now) const {
+  if (request_complete_ || !settings_->request) return request_deadline_;
+  return std::min(request_deadline_, saturating_add(now, *settings_->request));
 }
 
 Action AttemptPlan::on_request_complete(TimePoint now) {
+  request_complete_ = true;
   if (phase_ != Phase::Tunnel && settings_->request) {
-    request_deadline_ = saturating_add(now, *settings_->request);
+    request_deadline_ =
+        std::min(request_.caller_deadline, saturating_add(now, *settings_->request));
   }
   return wait();
 }
@@ -62,9 +75,13 @@ Action AttemptPlan::on_queued(TimePoint now) {
   return wait();
 }
 
-Action AttemptPlan::on_started(TimePoint now) {
+Action AttemptPlan::on_started(std::uint32_t lane, std::optional<Duration> hedge_after,
+                               TimePoint now) {
   phase_ = Phase::Running;
-  phase_deadline_ = settings_->per_try ? saturating_add(now, *settings_->per_try) : kNever;
+  phase_deadline_ = kNever;
+  under_way_ |= 1U << lane;
+  lane_deadlines_[lane] = settings_->per_try ? saturating_add(now, *settings_->per_try) : kNever;
+  hedge_at_ = hedge_after && may_hedge() ? saturating_add(now, *hedge_after) : kNever;
   return wait();
 }
 
@@ -73,11 +90,17 @@ Action AttemptPlan::deny(Denial denial, const TryEnd& end) {
   return keep(end);
 }
 
-Action AttemptPlan::on_ended(const TryEnd& end, std::optional<Duration> retry_after,
-                             bool body_replayable, RetryGate& gate, Random& random, TimePoint now) {
-  phase_ = Phase::Idle;
-  phase_deadline_ = kNever;
-  if (!settings_->retry) return keep(end);
+Action AttemptPlan::on_ended(std::uint32_t lane, const TryEnd& end,
+                             std::optional<Duration> retry_after, bool body_replayable,
+                             RetryGate& gate, Random& random, TimePoint now) {
+  under_way_ &= ~(1U << lane);
+  lane_deadlines_[lane] = kNever;
+  const bool others = under_way_ != 0;
+  if (!others) {
+    phase_ = Phase::Idle;
+    phase_deadline_ = hedge_at_ = kNever;
+  }
+  if (!settings_->retry || last_try_) return keep(end);
 
   const auto verdict = settings_->retry->judge({.end = end,
                                                 .repeatable = request_.repeatable,
@@ -85,8 +108,18 @@ Action AttemptPlan::on_ended(const TryEnd& end, std::optional<Duration> retry_af
                                                 .retries_done = retries_,
                                                 .stale_retry_done = stale_retry_done_,
                                                 .body_replayable = body_replayable});
+  if (others) {
+    // retry_on names it, or it is no response at all: the other try is the better answer.
+    const bool worse = verdict.named || end.outcome != TryOutcome::Response;
+    return worse ? wait() : keep(end);
+  }
   if (verdict.answer == RetryRule::Answer::No) return deny(verdict.denial, end);
+  return retry_after_end(end, verdict, retry_after, gate, random, now);
+}
 
+Action AttemptPlan::retry_after_end(const TryEnd& end, const RetryRule::Verdict& verdict,
+                                    std::optional<Duration> retry_after, RetryGate& gate,
+                                    Random& random, TimePoint now) {
   const bool stale = verdict.answer == RetryRule::Answer::RetryStale;
   Duration delay = stale ? Duration{} : backoff_before(settings_->backoff, retries_ + 1, random);
   const bool told_to_wait = end.status == kTooManyRequests ||
@@ -119,16 +152,19 @@ Action AttemptPlan::on_ended(const TryEnd& end, std::optional<Duration> retry_af
 
 Action AttemptPlan::on_time(TimePoint now) {
   if (now >= request_deadline_) return fail(Why::RequestTimeout);
+  const std::uint32_t lane = first_due_lane();
+  if (now >= lane_deadlines_[lane]) {
+    return {.what = Do::GiveUp, .outcome = TryOutcome::PerTryTimeout, .lane = lane};
+  }
   if (now >= phase_deadline_) {
     switch (phase_) {
-      case Phase::Running:
-        return {.what = Do::GiveUp, .outcome = TryOutcome::PerTryTimeout};
       case Phase::Queued:
         return fail(Why::QueueTimeout);
       case Phase::BackingOff:
         phase_ = Phase::Idle;
         phase_deadline_ = kNever;
         return {.what = Do::Start};
+      case Phase::Running:
       case Phase::Idle:
       case Phase::Relaying:
       case Phase::Tunnel:
@@ -138,12 +174,20 @@ Action AttemptPlan::on_time(TimePoint now) {
   if (now >= idle_deadline()) {
     return fail(phase_ == Phase::Tunnel ? Why::TunnelIdleTimeout : Why::IdleTimeout);
   }
+  if (now >= hedge_at_) {
+    hedge_at_ = kNever;
+    Action action = wait();
+    action.what = Do::Hedge;
+    return action;
+  }
   return wait();
 }
 
 Action AttemptPlan::on_relayed(bool endless, TimePoint now) {
   phase_ = endless ? Phase::Tunnel : Phase::Relaying;
-  phase_deadline_ = kNever;
+  phase_deadline_ = hedge_at_ = kNever;
+  lane_deadlines_.fill(kNever);
+  under_way_ = 0;
   if (endless) request_deadline_ = kNever;
   touch(now);
   return wait();

@@ -32,6 +32,7 @@ struct TryEnd {
   Processed processed = Processed::MaybeProcessed;
   int status = 0;                  // for Response
   bool refused_elsewhere = false;  // the response carried x-outrigger-retry: elsewhere
+  bool draining = false;           // … and comes from a proxy that is on its way out
   bool refused_for_good = false;   // … x-outrigger-retry: no
 };
 

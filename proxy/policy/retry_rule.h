@@ -64,6 +64,9 @@ class RetryRule {
   // Asked once of a request: it may be sent again after it may have been processed.
   bool repeatable(std::string_view method, bool has_idempotency_key) const;
 
+  // A request that is itself a retry of the proxy before may be tried again all the same.
+  bool allows_nested() const { return !suppress_nested_; }
+
   enum class Answer : std::uint8_t {
     Retry,
     RetryStale,  // on a new connection, once; costs neither max_retries nor budget
@@ -79,7 +82,8 @@ class RetryRule {
   };
   struct Verdict {
     Answer answer = Answer::No;
-    Denial denial = Denial::None;  // of a No; None: retry_on does not name it
+    bool named = false;            // retry_on names what happened
+    Denial denial = Denial::None;  // of a No
     RetryReason reason{};          // meaningless where retry_on does not name it
   };
   Verdict judge(const Question& question) const;

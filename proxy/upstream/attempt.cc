@@ -1,5 +1,7 @@
 #include "proxy/upstream/attempt.h"
 
+#include <algorithm>
+
 #include "proxy/base/check.h"
 #include "proxy/upstream/cluster.h"
 
@@ -9,6 +11,18 @@ using exchange::Start;
 using policy::Processed;
 using policy::TryEnd;
 using policy::TryOutcome;
+
+namespace {
+
+// As this proxy's kin say it: Proxy-Status: outrigger; error=…; details="draining".
+bool says_draining(const http::Headers& headers) {
+  return std::ranges::any_of(headers.all(), [](const http::HeaderField& field) {
+    return http::equals_ignore_case(field.name, "proxy-status") &&
+           field.value.find("details=\"draining\"") != std::string_view::npos;
+  });
+}
+
+}  // namespace
 
 Attempt::Attempt(Cluster& cluster) : cluster_(cluster) {}
 
@@ -29,8 +43,7 @@ Start Attempt::start(const exchange::TryRequest& request, exchange::AttemptEvent
   tried = request.tried;
   deadline = request.deadline;
   first_try = request.kind == exchange::TryKind::First;
-  const bool may_queue = request.kind != exchange::TryKind::Hedge;
-  switch (cluster_.state().admit(*this, may_queue, scheduler->now())) {
+  switch (cluster_.state().admit(*this, request.may_queue, scheduler->now())) {
     case ClusterState::Admission::Refused:
       return Start::Refused;
     case ClusterState::Admission::Queued:
@@ -76,7 +89,15 @@ bool Attempt::obtain_connection() {
 
 void Attempt::send_request() {
   state_ = State::Sent;
-  connection_->send_head(*request_->head, request_->additions);
+  http::RequestAdditions additions = request_->additions;
+  if (request_->told_deadline != kNever) {
+    const auto left = std::max(request_->told_deadline - scheduler->now(), Duration{});
+    additions.timeout_ms = std::max<std::uint64_t>(
+        static_cast<std::uint64_t>(
+            std::chrono::duration_cast<std::chrono::milliseconds>(left).count()),
+        1);
+  }
+  connection_->send_head(*request_->head, additions);
 }
 
 void Attempt::on_connected() {
@@ -130,6 +151,7 @@ TryEnd Attempt::judge(const http::ResponseHead& head) const {
   const auto mark = head.headers.value_of(http::Field::XOutriggerRetry);
   judged.refused_elsewhere = http::equals_ignore_case(mark, "elsewhere");
   judged.refused_for_good = http::equals_ignore_case(mark, "no");
+  judged.draining = judged.refused_elsewhere && says_draining(head.headers);
   const bool untouched = judged.refused_elsewhere || head.status == 425;
   judged.processed = untouched ? Processed::NotProcessed : Processed::MaybeProcessed;
   return judged;

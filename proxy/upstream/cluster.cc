@@ -3,6 +3,11 @@
 #include "proxy/base/check.h"
 
 namespace outrigger::upstream {
+namespace {
+
+constexpr Duration kPercentileKept = std::chrono::milliseconds(100);
+
+}  // namespace
 
 Cluster::Cluster(std::shared_ptr<ClusterState> state, const config::Upstream& settings,
                  ConnectionFactory& factory, exchange::Scheduler& scheduler, Random& random)
@@ -48,6 +53,15 @@ bool Cluster::other_endpoint_usable(std::span<const std::uint32_t> tried) {
 
 bool Cluster::breaker_refuses() {
   return state_->breaker_refuses(scheduler_.now());
+}
+
+std::optional<Duration> Cluster::latency_percentile(std::uint32_t percentile) {
+  const auto now = scheduler_.now();
+  Percentile& kept = percentiles_[percentile];
+  if (now >= kept.until) {
+    kept = {state_->latency_percentile(percentile, now), now + kPercentileKept};
+  }
+  return kept.value;
 }
 
 bool Cluster::withdraw_retry() {

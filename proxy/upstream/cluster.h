@@ -2,6 +2,7 @@
 // its pool of attempts.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <vector>
 
@@ -25,6 +26,7 @@ class Cluster final : public exchange::Upstream {
                               exchange::AttemptEvents& events) override;
   bool other_endpoint_usable(std::span<const std::uint32_t> tried) override;
   bool breaker_refuses() override;
+  std::optional<Duration> latency_percentile(std::uint32_t percentile) override;
   bool withdraw_retry() override;
 
   void drop_idle() { pool_.close_idle(); }
@@ -46,6 +48,12 @@ class Cluster final : public exchange::Upstream {
   ConnectionPool pool_;
   std::vector<std::unique_ptr<Attempt>> spare_;
   std::size_t attempts_out_ = 0;
+  // Looking a percentile up costs a pass over the histogram, so that each is kept for a moment.
+  struct Percentile {
+    std::optional<Duration> value;
+    TimePoint until{};
+  };
+  std::array<Percentile, 100> percentiles_;
 };
 
 }  // namespace outrigger::upstream

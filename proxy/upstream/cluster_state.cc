@@ -280,20 +280,45 @@ bool ClusterState::at_limit_locked(const Slot& slot) const {
           slot.connections >= *limits.max_connections_per_endpoint);
 }
 
-void ClusterState::update_selectable_locked(std::uint32_t index) {
+bool ClusterState::selectable_locked(std::uint32_t index) const {
   const Slot& slot = slots_[index];
-  if (!slot.endpoint) return;
-  choice_.set_selectable(index, in_service_locked(index) && !at_limit_locked(slot));
+  return in_service_locked(index) && !at_limit_locked(slot);
 }
 
 // Takes ordinary traffic, as far as its limits go.
 bool ClusterState::in_service_locked(std::uint32_t index) const {
   const Slot& slot = slots_[index];
-  return slot.endpoint && !slot.departing && !slot.by_hand &&
+  return slot.endpoint && !slot.departing && !slot.by_hand && slot.draining_until == TimePoint{} &&
          (!ejection_ || ejection_->state(index) == policy::OutlierEjection::State::Healthy);
 }
 
+void ClusterState::update_selectable_locked(std::uint32_t index) {
+  if (slots_[index].endpoint) choice_.set_selectable(index, selectable_locked(index));
+}
+
+// Not the last one that could be asked: its listener may be closed while its Service's address
+// leads to a sibling.
+void ClusterState::pause_draining_locked(std::uint32_t index, TimePoint now) {
+  const std::uint32_t others = choice_.selectable() - (selectable_locked(index) ? 1 : 0);
+  if (others == 0) return;
+  slots_[index].draining_until = saturating_add(now, kDrainingPause);
+  pauses_end_ = std::min(pauses_end_, slots_[index].draining_until);
+}
+
 void ClusterState::advance_locked(TimePoint now) {
+  if (now >= pauses_end_) {
+    pauses_end_ = kNever;
+    for (std::uint32_t i = 0; i < slots_.size(); ++i) {
+      TimePoint& until = slots_[i].draining_until;
+      if (until == TimePoint{}) continue;
+      if (now >= until) {
+        until = {};
+        update_selectable_locked(i);
+      } else {
+        pauses_end_ = std::min(pauses_end_, until);
+      }
+    }
+  }
   if (!ejection_ || now < ejection_->next_return()) return;
   ejection_->advance(now, [this, now](std::uint32_t slot) {
     slots_[slot].on_probation_since = now;
@@ -347,12 +372,15 @@ void ClusterState::settle(Ticket& ticket, const policy::TryEnd& end, Duration ti
     Slot& slot = slots_[ticket.slot];
     ++slot.outcomes[static_cast<std::size_t>(exchange::attempt_outcome(end))];
     if (policy::is_failure(policy::failure_class(end))) ++slot.failures;
+    if (end.draining) pause_draining_locked(ticket.slot, now);
+    if (ticket.sample && !policy::is_connect_failure(end.outcome))
+      latency_.record(time_to_head, now);
     if (ejection_ && !slot.departing) {
       if (ticket.probation && !ticket.sample) ejection_->give_back_probation(ticket.slot);
       change = ejection_->record(ticket.slot, end, now, ticket.probation);
       if (change.restored) choice_.forget_latency(ticket.slot);
-      update_selectable_locked(ticket.slot);
     }
+    update_selectable_locked(ticket.slot);
   }
   report(ticket.slot, change, before, after);
 }
@@ -431,7 +459,7 @@ bool ClusterState::other_endpoint_usable(std::span<const std::uint32_t> tried, T
   for (std::size_t i = 0; i < tried.size(); ++i) {
     const auto slot = tried[i];
     const bool again = contains(tried.first(i), slot);
-    if (!again && in_service_locked(slot) && !at_limit_locked(slots_[slot])) --usable;
+    if (!again && selectable_locked(slot)) --usable;
   }
   return usable > 0;
 }
@@ -444,6 +472,13 @@ bool ClusterState::breaker_refuses(TimePoint now) {
 bool ClusterState::withdraw_retry(TimePoint now) {
   const std::lock_guard lock(mutex_);
   return budget_.withdraw(now);
+}
+
+std::optional<Duration> ClusterState::latency_percentile(std::uint32_t percentile, TimePoint now) {
+  const std::lock_guard lock(mutex_);
+  // At least one sample is to lie beyond it: 20 for p95, 100 for p99.
+  if (latency_.count(now) * (100 - percentile) < 100) return std::nullopt;
+  return latency_.quantile(percentile / 100.0, now);
 }
 
 void ClusterState::sweep_if_due(TimePoint now) {

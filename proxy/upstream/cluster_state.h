@@ -27,6 +27,7 @@
 #include "proxy/policy/circuit_breaker.h"
 #include "proxy/policy/concurrency_limit.h"
 #include "proxy/policy/endpoint_choice.h"
+#include "proxy/policy/latency_histogram.h"
 #include "proxy/policy/outcome.h"
 #include "proxy/policy/outlier_ejection.h"
 #include "proxy/policy/pending_queue.h"
@@ -84,6 +85,8 @@ class ClusterState {
   // A free probation place waits so long for a request that may be sent twice; then any will do,
   // so that an upstream which is only sent POSTs gets its endpoint back.
   static constexpr Duration kProbationPatience = std::chrono::seconds(5);
+  // How long an endpoint that says it is draining is left alone.
+  static constexpr Duration kDrainingPause = std::chrono::seconds(5);
 
   ClusterState(const config::Upstream& settings, std::uint64_t seed);
   ~ClusterState();
@@ -121,6 +124,8 @@ class ClusterState {
   bool other_endpoint_usable(std::span<const std::uint32_t> tried, TimePoint now);
   bool breaker_refuses(TimePoint now);
   bool withdraw_retry(TimePoint now);
+  // Of the recent times to the head; empty while too few are known.
+  std::optional<Duration> latency_percentile(std::uint32_t percentile, TimePoint now);
 
   // Connections, counted over all workers.
   std::atomic<std::uint32_t> idle_connections{0};
@@ -139,6 +144,7 @@ class ClusterState {
   bool usable(TimePoint now);
 
  private:
+  static constexpr Duration kLatencyWindow = std::chrono::seconds(10);
   static constexpr auto kOutcomes = static_cast<std::size_t>(exchange::AttemptOutcome::kCount);
   struct Slot {
     EndpointPtr endpoint;    // null: free
@@ -146,6 +152,7 @@ class ClusterState {
     bool by_hand = false;    // ejected so
     std::uint32_t weight = 1;
     TimePoint on_probation_since{};
+    TimePoint draining_until{};  // it said so; 0: it did not
     std::uint32_t requests = 0;
     std::uint32_t connections = 0;  // busy ones
     std::uint64_t tries = 0;
@@ -160,6 +167,8 @@ class ClusterState {
   void serve_queue_locked(TimePoint now);
   void take_slot_locked(Waiter& waiter, std::uint32_t slot, bool probation, TimePoint now);
   void update_selectable_locked(std::uint32_t slot);
+  bool selectable_locked(std::uint32_t slot) const;
+  void pause_draining_locked(std::uint32_t slot, TimePoint now);
   void advance_locked(TimePoint now);
   bool in_service_locked(std::uint32_t slot) const;
   bool usable_locked(TimePoint now);
@@ -186,6 +195,8 @@ class ClusterState {
   policy::RetryBudget budget_;
   exchange::HistogramLive pending_duration_;
   TimePoint next_sweep_{};
+  TimePoint pauses_end_ = kNever;                     // the first of the slots' draining_until
+  policy::LatencyHistogram latency_{kLatencyWindow};  // time to the head, of all endpoints
   std::uint64_t discovery_failures_ = 0;
   double discovery_last_success_ = 0;
   std::string resolution_error_;

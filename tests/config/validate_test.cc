@@ -115,7 +115,8 @@ TEST_CASE("an admin address that others can reach needs a token") {
 
 TEST_CASE("a route has exactly one action") {
   CHECK(errors_of(with_route("      respond: {}\n")) ==
-        "f.yaml:5:7: listeners[0].routes[0]: only one of upstream, split, respond or redirect may "
+        "f.yaml:6:7: listeners[0].routes[0].respond: only one of upstream, split, respond or "
+        "redirect may "
         "be given\n");
   CHECK(errors_of("listeners: [{address: '127.0.0.1:1', routes: [{name: a}]}]\n") ==
         "f.yaml:1:47: listeners[0].routes[0]: no action (expected one of upstream, split, "

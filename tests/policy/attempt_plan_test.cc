@@ -43,9 +43,13 @@ struct Fixture {
   AttemptPlan plan(AttemptPlan::Request request = {.repeatable = true}) {
     return AttemptPlan(settings, request, t0);
   }
+  AttemptPlan::Action started(AttemptPlan& plan, TimePoint now, std::uint32_t lane = 0,
+                              std::optional<Duration> hedge_after = {}) {
+    return plan.on_started(lane, hedge_after, now);
+  }
   AttemptPlan::Action ended(AttemptPlan& plan, const TryEnd& end, TimePoint now = t0,
                             std::optional<Duration> retry_after = {}, bool replayable = true) {
-    return plan.on_ended(end, retry_after, replayable, gate, random, now);
+    return plan.on_ended(0, end, retry_after, replayable, gate, random, now);
   }
 };
 
@@ -58,7 +62,7 @@ constexpr TryEnd k429{.status = 429};
 
 TEST_CASE_METHOD(Fixture, "the request timeout counts from the last byte of the request") {
   auto p = plan();
-  p.on_started(t0);
+  started(p, t0);
   CHECK(p.request_deadline() == kNever);
   p.on_request_complete(t0 + 3s);
   CHECK(p.request_deadline() == t0 + 13s);
@@ -68,13 +72,13 @@ TEST_CASE_METHOD(Fixture, "it waits for whichever limit comes first") {
   auto p = plan();
   CHECK(p.on_request_complete(t0).until == t0 + 10s);
   CHECK(p.on_queued(t0).until == t0 + 2s);
-  CHECK(p.on_started(t0 + 1s).until == t0 + 2s);
+  CHECK(started(p, t0 + 1s).until == t0 + 2s);
 }
 
 TEST_CASE_METHOD(Fixture, "of limits due together the request's is named, then the try's") {
   auto p = plan();
   p.on_request_complete(t0);
-  p.on_started(t0 + 9s);
+  started(p, t0 + 9s);
   const auto action = p.on_time(t0 + 10s);
   CHECK(action.what == Do::Fail);
   CHECK(action.why == Why::RequestTimeout);
@@ -83,7 +87,7 @@ TEST_CASE_METHOD(Fixture, "of limits due together the request's is named, then t
 TEST_CASE_METHOD(Fixture, "a try that takes too long is given up, and judged as such") {
   auto p = plan();
   p.on_request_complete(t0);
-  p.on_started(t0);
+  started(p, t0);
   CHECK(p.on_time(t0 + 999ms).what == Do::Wait);
   const auto action = p.on_time(t0 + 1s);
   CHECK(action.what == Do::GiveUp);
@@ -104,7 +108,7 @@ TEST_CASE_METHOD(Fixture, "silence in both directions ends it, and each byte sta
   settings.request.reset();
   settings.per_try.reset();
   auto p = plan();
-  p.on_started(t0);
+  started(p, t0);
   p.touch(t0 + 50s);
   CHECK(p.on_time(t0 + 60s).what == Do::Wait);
   const auto action = p.on_time(t0 + 110s);
@@ -112,10 +116,117 @@ TEST_CASE_METHOD(Fixture, "silence in both directions ends it, and each byte sta
   CHECK(action.why == Why::IdleTimeout);
 }
 
+TEST_CASE_METHOD(Fixture, "a caller's deadline counts from the head and only ever shortens") {
+  auto p = plan({.repeatable = true, .caller_deadline = t0 + 4s});
+  CHECK(p.request_deadline() == t0 + 4s);
+  p.on_request_complete(t0 + 1s);
+  CHECK(p.request_deadline() == t0 + 4s);
+  CHECK(p.deadline_is_callers());
+
+  auto patient = plan({.repeatable = true, .caller_deadline = t0 + 1h});
+  patient.on_request_complete(t0);
+  CHECK(patient.request_deadline() == t0 + 10s);
+  CHECK_FALSE(patient.deadline_is_callers());
+}
+
+TEST_CASE_METHOD(Fixture, "while the request still arrives, no more than the timeout is promised") {
+  auto p = plan();
+  CHECK(p.least_deadline(t0 + 2s) == t0 + 12s);
+  auto hurried = plan({.caller_deadline = t0 + 3s});
+  CHECK(hurried.least_deadline(t0 + 2s) == t0 + 3s);
+  settings.request.reset();
+  CHECK(plan().least_deadline(t0) == kNever);
+}
+
+TEST_CASE_METHOD(Fixture, "a backoff that cannot end before the caller's deadline is not begun") {
+  settings.backoff = {.base = 1s, .max = 1s};
+  auto p = plan({.repeatable = true, .caller_deadline = t0 + 1ns});
+  p.on_request_complete(t0);
+  started(p, t0);
+  CHECK(ended(p, k503).what == Do::Relay);
+  CHECK(p.denial() == Denial::Deadline);
+}
+
+TEST_CASE_METHOD(Fixture, "a head that takes long is hedged, as often as it may be") {
+  settings.max_hedges = 1;
+  settings.per_try.reset();
+  auto p = plan();
+  p.on_request_complete(t0);
+  CHECK(started(p, t0, 0, 50ms).until == t0 + 50ms);
+  CHECK(p.on_time(t0 + 49ms).what == Do::Wait);
+  CHECK(p.on_time(t0 + 50ms).what == Do::Hedge);
+  p.on_hedge_begun();
+  CHECK(started(p, t0 + 50ms, 1, 50ms).until == t0 + 10s);
+  CHECK(p.on_time(t0 + 100ms).what == Do::Wait);
+}
+
+TEST_CASE_METHOD(Fixture, "what may not be sent again is not hedged") {
+  settings.max_hedges = 1;
+  const auto hedged = [&](AttemptPlan::Request request) {
+    auto p = plan(request);
+    p.on_request_complete(t0);
+    started(p, t0, 0, 50ms);
+    return p.on_time(t0 + 50ms).what == Do::Hedge;
+  };
+  CHECK(hedged({.repeatable = true}));
+  CHECK_FALSE(hedged({.repeatable = false}));
+  CHECK_FALSE(hedged({.repeatable = true, .nested = true}));
+  settings.retry.reset();
+  CHECK_FALSE(hedged({.repeatable = true}));
+}
+
+TEST_CASE_METHOD(Fixture, "while another try is under way a bad one is dropped, a good one wins") {
+  settings.max_hedges = 1;
+  const auto both = [&] {
+    auto p = plan();
+    p.on_request_complete(t0);
+    started(p, t0, 0, 50ms);
+    p.on_hedge_begun();
+    started(p, t0 + 50ms, 1);
+    return p;
+  };
+  auto good = both();
+  CHECK(ended(good, k200, t0 + 60ms).what == Do::Relay);
+  auto named = both();
+  CHECK(ended(named, k503, t0 + 60ms).what == Do::Wait);
+  auto lost = both();
+  CHECK(ended(lost, kRefused, t0 + 60ms).what == Do::Wait);
+  CHECK(gate.asked == 0);
+  CHECK(lost.retries() == 0);
+  // The one that is left is an ordinary one.
+  CHECK(lost.on_ended(1, kRefused, {}, true, gate, random, t0 + 70ms).what == Do::Start);
+  CHECK(gate.asked == 1);
+}
+
+TEST_CASE_METHOD(Fixture, "each try under way has its own per_try") {
+  settings.max_hedges = 1;
+  auto p = plan();
+  p.on_request_complete(t0);
+  started(p, t0, 0, 400ms);
+  p.on_hedge_begun();
+  started(p, t0 + 400ms, 1);
+  const auto first = p.on_time(t0 + 1s);
+  CHECK(first.what == Do::GiveUp);
+  CHECK(first.lane == 0);
+  ended(p, {.outcome = TryOutcome::PerTryTimeout}, t0 + 1s);
+  CHECK(p.on_time(t0 + 1s).until == t0 + 1400ms);
+  CHECK(p.on_time(t0 + 1400ms).lane == 1);
+}
+
+TEST_CASE_METHOD(Fixture, "a fallback's try is the last one") {
+  settings.max_hedges = 1;
+  auto p = plan();
+  p.on_request_complete(t0);
+  p.on_fallback();
+  CHECK(started(p, t0, 0, 50ms).until == t0 + 1s);
+  CHECK(ended(p, k503).what == Do::Relay);
+  CHECK(gate.asked == 0);
+}
+
 TEST_CASE_METHOD(Fixture, "a tunnel has only tunnel_idle") {
   auto p = plan();
   p.on_request_complete(t0);
-  p.on_started(t0);
+  started(p, t0);
   CHECK(p.on_relayed(true, t0).until == t0 + 1h);
   CHECK(p.on_time(t0 + 100s).what == Do::Wait);
   CHECK(p.on_time(t0 + 1h).why == Why::TunnelIdleTimeout);
@@ -123,7 +234,7 @@ TEST_CASE_METHOD(Fixture, "a tunnel has only tunnel_idle") {
 
 TEST_CASE_METHOD(Fixture, "a good response is passed on and nothing is asked of the cluster") {
   auto p = plan();
-  p.on_started(t0);
+  started(p, t0);
   CHECK(ended(p, k200).what == Do::Relay);
   CHECK(gate.asked == 0);
 }
@@ -132,7 +243,7 @@ TEST_CASE_METHOD(Fixture, "a failed try is followed by another, max_retries time
   auto p = plan();
   for (int i = 0; i < 2; ++i) {
     CHECK(ended(p, kReset).what == Do::Start);
-    p.on_started(t0);
+    started(p, t0);
   }
   CHECK(ended(p, kReset).what == Do::Fail);
   CHECK(p.retries() == 2);
@@ -180,7 +291,7 @@ TEST_CASE_METHOD(Fixture, "a backoff that cannot end before the deadline is not 
   settings.backoff = {.base = 100s, .max = 100s};
   auto p = plan();
   p.on_request_complete(t0);
-  p.on_started(t0);
+  started(p, t0);
   // A tenth of all backoffs would fit; one of a hundred tries surely would not.
   bool denied = false;
   for (int i = 0; i < 100 && !denied; ++i) {

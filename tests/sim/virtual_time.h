@@ -14,6 +14,9 @@ namespace outrigger::sim {
 class VirtualTime final : public exchange::Scheduler {
  public:
   TimePoint now() override { return now_; }
+  std::int64_t unix_seconds() override {
+    return std::chrono::duration_cast<std::chrono::seconds>(now_.time_since_epoch()).count();
+  }
   void soon(exchange::Task& task) override { tasks_.add(task); }
 
   void at(TimePoint when, std::function<void()> what) {

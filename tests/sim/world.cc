@@ -51,7 +51,7 @@ class World::SimCaller final : public exchange::Caller, private exchange::Task {
     });
   }
   void send_informational(const http::ResponseHead&) override {}
-  void send_head(const http::ResponseHead&) override {
+  void send_head(const http::ResponseHead&, std::string_view) override {
     world_.require(!head_sent_, "a head was sent twice");
     head_sent_ = true;
   }
