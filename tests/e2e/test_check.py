@@ -48,7 +48,7 @@ class CheckTest(Case):
             self.assertIn("fine", out)
 
     def test_errors_are_2_and_come_alone(self):
-        path = self.write(WARNED + "check: {ignore: [per-try-without-retries]}\n")
+        path = self.write(WARNED + "check: {ignore: [per-try-without-rety]}\n")
         for strict in [], ["--strict"]:
             status, out, err = run_binary("check", "-c", path, *strict)
             self.assertEqual(2, status)
