@@ -42,11 +42,11 @@ void health_check_load(const UpstreamAt& at, const Subject& subject, Findings& o
                 time_text(check->interval) + ": on a slow endpoint there is always one waiting",
             "lower timeout below interval, or raise interval");
   }
-  const auto count = static_cast<double>(at.upstream.endpoints.size());
-  const double checks = per_second(count, check->interval);
+  const std::size_t count = at.upstream.endpoints.size();
+  const double checks = per_second(static_cast<double>(count), check->interval);
   if (check->interval >= kShortestInterval && checks <= kMostChecksPerSecond) return;
   out.add(subject.written(path + ".interval", path),
-          decimal_text(count) + " endpoints every " + time_text(check->interval) + " are " +
+          counted(count, "endpoint") + " every " + time_text(check->interval) + " make " +
               decimal_text(checks) + " checks a second by each sidecar; 100 sidecars ask each " +
               "endpoint " + decimal_text(per_second(100, check->interval)) + " times a second",
           "raise interval; outlier_detection sees a failing endpoint sooner, from traffic");

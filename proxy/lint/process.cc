@@ -1,4 +1,6 @@
 // What the process asks of the machine and the network around it.
+#include <algorithm>
+
 #include "config/address.h"
 #include "proxy/lint/rules.h"
 
@@ -19,10 +21,12 @@ void outbound_not_loopback(const Subject& subject, Findings& out) {
     if (listeners[i].direction != config::Direction::Outbound) continue;
     const auto address = config::parse_address(listeners[i].address);
     if (!address || address.value().is_unix() || address.value().is_loopback()) continue;
+    const auto forwarding = std::ranges::count_if(listeners[i].routes, &config::Route::forwards);
+    if (forwarding == 0) continue;
     const std::string path = item("listeners", i) + ".address";
     out.add(path, subject.shown(path, listeners[i].address) +
                       " takes callers from outside, who call the upstreams of its " +
-                      counted(listeners[i].routes.size(), "route") +
+                      counted(static_cast<std::size_t>(forwarding), "route") +
                       " as if they were this service");
   }
 }
