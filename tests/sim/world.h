@@ -10,11 +10,15 @@
 #include "config/model.h"
 #include "proxy/exchange/exchange.h"
 #include "proxy/exchange/scope.h"
+#include "proxy/simulation/network.h"
+#include "proxy/simulation/virtual_time.h"
 #include "proxy/upstream/cluster.h"
-#include "tests/sim/network.h"
-#include "tests/sim/virtual_time.h"
 
 namespace outrigger::sim {
+
+using simulation::Behaviour;
+using simulation::Network;
+using simulation::VirtualTime;
 
 class World final : private exchange::Observer {
  public:

@@ -6,10 +6,10 @@
 #include <string>
 
 #include "proxy/base/random.h"
+#include "proxy/simulation/virtual_time.h"
 #include "proxy/upstream/connection.h"
-#include "tests/sim/virtual_time.h"
 
-namespace outrigger::sim {
+namespace outrigger::simulation {
 
 // How an endpoint behaves at the moment.
 struct Behaviour {
@@ -56,4 +56,4 @@ class Network final : public upstream::ConnectionFactory {
   std::uint64_t requests_ = 0;
 };
 
-}  // namespace outrigger::sim
+}  // namespace outrigger::simulation

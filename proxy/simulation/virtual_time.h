@@ -9,7 +9,7 @@
 #include "proxy/base/time.h"
 #include "proxy/exchange/ports.h"
 
-namespace outrigger::sim {
+namespace outrigger::simulation {
 
 class VirtualTime final : public exchange::Scheduler {
  public:
@@ -51,4 +51,4 @@ class VirtualTime final : public exchange::Scheduler {
   exchange::TaskList tasks_;
 };
 
-}  // namespace outrigger::sim
+}  // namespace outrigger::simulation

@@ -1,10 +1,10 @@
-#include "tests/sim/network.h"
+#include "proxy/simulation/network.h"
 
 #include <utility>
 
 #include "proxy/base/check.h"
 
-namespace outrigger::sim {
+namespace outrigger::simulation {
 
 using upstream::Connection;
 
@@ -194,4 +194,4 @@ upstream::ConnectionPtr Network::connect(upstream::EndpointPtr endpoint, std::ui
   return upstream::ConnectionPtr(new FakeConnection(*this, std::move(endpoint), slot, timeout));
 }
 
-}  // namespace outrigger::sim
+}  // namespace outrigger::simulation
