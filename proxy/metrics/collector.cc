@@ -203,7 +203,8 @@ void add_attempt_families(Families& out, const Sums& sums, const exchange::LiveS
   auto overflow = counter("overflow_total", "Refusals by the limit that was hit");
   constexpr auto kOutcomes = static_cast<std::size_t>(exchange::AttemptOutcome::kCount);
   for (const auto& [name, sum] : sums.upstreams) {
-    for (const auto kind : {exchange::TryKind::First, exchange::TryKind::Retry}) {
+    for (const auto kind :
+         {exchange::TryKind::First, exchange::TryKind::Retry, exchange::TryKind::Hedge}) {
       for (std::size_t i = 0; i < kOutcomes; ++i) {
         attempts.add({{"upstream", name},
                       {"try", label(kind)},

@@ -58,7 +58,7 @@ bool Cluster::breaker_refuses() {
 std::optional<Duration> Cluster::latency_percentile(std::uint32_t percentile) {
   const auto now = scheduler_.now();
   Percentile& kept = percentiles_[percentile];
-  if (now >= kept.until) {
+  if (!kept.value || now >= kept.until) {
     kept = {state_->latency_percentile(percentile, now), now + kPercentileKept};
   }
   return kept.value;
