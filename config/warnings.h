@@ -22,7 +22,8 @@ inline constexpr std::array<WarningKind, 23> kWarnings = {{
      "`timeouts.per_try` is not below `timeouts.request`, which therefore always ends a try first.",
      "lower per_try, or leave it out"},
     {"retries-exceed-request",
-     "All tries at their full `per_try`, with the longest backoffs between them, take longer than "
+     "All tries at their full `per_try` (each may fail at its very end), with the longest backoffs "
+     "between them, take longer than "
      "`timeouts.request`: the last ones are cut short or never begun.",
      "lower per_try, max_retries or the backoff, or raise timeouts.request"},
     {"per-try-without-retry",
@@ -80,9 +81,9 @@ inline constexpr std::array<WarningKind, 23> kWarnings = {{
      "promises.",
      "lower panic_threshold_percent or max_ejection_percent, to 100 together"},
     {"single-address-service",
-     "The only endpoint is the name of a Service (or, where ejection or hedging is asked for, a "
-     "name without a dot). A ClusterIP is one address: ejection, other_endpoint, hedging and "
-     "balancing have nothing to choose from.",
+     "The only endpoint is the name of a Service: NAME.NAMESPACE.svc…, or a name without a dot. A "
+     "ClusterIP is one address: ejection, other_endpoint, hedging and balancing have nothing to "
+     "choose from.",
      "name a headless Service, whose name gives the addresses of all pods"},
     {"outbound-not-loopback",
      "An outbound listener can be reached from outside: whoever can connect calls the upstreams "
@@ -94,9 +95,11 @@ inline constexpr std::array<WarningKind, 23> kWarnings = {{
      "listener's address.",
      "set rewrite: {host: auto}, or match.hosts where callers send the right host"},
     {"request-timeout-unbounded-stream",
-     "Nothing ends an exchange that stalls: `timeouts.request` and `timeouts.idle` are both off, "
-     "or `tunnel_idle` is, which alone bounds upgraded connections and event streams.",
-     "give idle, or tunnel_idle, a value longer than the longest silence"},
+     "A stream has the wrong bound. None: `timeouts.request` and `timeouts.idle` are both off, or "
+     "`tunnel_idle` is, which alone bounds upgraded connections and event streams. Or one that it "
+     "cannot keep: `match` takes only endless streams (gRPC, NDJSON, `watch=true`), and `request` "
+     "has its default.",
+     "bound streams by idle and tunnel_idle, not by request"},
     {"health-check-load",
      "Health checks cost much: a `timeout` not below `interval`, an `interval` below 1s, or more "
      "than 100 checks a second. Every sidecar makes its own.",

@@ -42,8 +42,27 @@ struct Circuit {
   const config::CircuitBreaker& breaker;
   std::string path;
   std::optional<Duration> head_bound;
-  const config::RateLimit* rate_limit = nullptr;
+  std::optional<double> most;  // outcomes in its window, where rate limits bound them
 };
+
+// What a route's rate_limit lets through in a window; empty: anything.
+std::optional<double> let_through(const config::Route& route, Duration window) {
+  const auto& limit = route.rate_limit;
+  if (!limit || limit->key) return std::nullopt;
+  const double burst = limit->burst.value_or(limit->requests);
+  return burst + seconds(window) * limit->requests / seconds(limit->per);
+}
+
+// The tries of all routes that lead to an upstream.
+std::optional<double> let_through(const std::vector<const RouteAt*>& users, Duration window) {
+  double sum = 0;
+  for (const RouteAt* user : users) {
+    const auto most = let_through(user->route, window);
+    if (!most) return std::nullopt;
+    sum += *most * (1 + user->extra_tries());
+  }
+  return sum;
+}
 
 // Why the window never holds min_requests outcomes; empty: it may.
 std::string unreachable(const Circuit& circuit) {
@@ -53,12 +72,8 @@ std::string unreachable(const Circuit& circuit) {
   if (needed >= kMostRequestsPerSecond) {
     return "that are " + decimal_text(std::floor(needed)) + " requests a second";
   }
-  const auto* limit = circuit.rate_limit;
-  if (!limit || limit->key) return "";
-  const double burst = limit->burst.value_or(limit->requests);
-  const double most = burst + window * limit->requests / seconds(limit->per);
-  if (most >= breaker.min_requests) return "";
-  return "the route's rate_limit lets at most " + decimal_text(std::floor(most)) + " through";
+  if (!circuit.most || *circuit.most >= breaker.min_requests) return "";
+  return "rate_limit lets at most " + decimal_text(std::floor(*circuit.most)) + " through";
 }
 
 void check(const Circuit& circuit, const Subject& subject, Findings& out) {
@@ -92,16 +107,19 @@ void check(const Circuit& circuit, const Subject& subject, Findings& out) {
 void breaker_never_opens(const Subject& subject, Findings& out) {
   for (const RouteAt& at : subject.routes()) {
     if (!at.route.circuit_breaker) continue;
-    const auto& limit = at.route.rate_limit;
+    const auto& breaker = *at.route.circuit_breaker;
     // The route's breaker sees an exchange whole, retries and all.
-    check({*at.route.circuit_breaker, at.path + ".circuit_breaker", at.route.timeouts.request,
-           limit ? &*limit : nullptr},
+    check({breaker, at.path + ".circuit_breaker", at.route.timeouts.request,
+           let_through(at.route, breaker.window)},
           subject, out);
   }
   for (const UpstreamAt& at : subject.upstreams()) {
     if (!at.upstream.circuit_breaker) continue;
-    check({*at.upstream.circuit_breaker, at.path + ".circuit_breaker",
-           head_bound(subject.users(at.upstream.name))},
+    const auto& breaker = *at.upstream.circuit_breaker;
+    const auto& users = subject.users(at.upstream.name);
+    if (users.empty()) continue;  // which is a warning of its own
+    check({breaker, at.path + ".circuit_breaker", head_bound(users),
+           let_through(users, breaker.window)},
           subject, out);
   }
 }

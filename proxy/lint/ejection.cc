@@ -35,12 +35,6 @@ bool is_bare_name(const config::Address& address) {
   return labels_in(address.host) == 1 && !address.is_literal() && !address.is_loopback();
 }
 
-bool asks_for_choice(const UpstreamAt& at, const Subject& subject) {
-  const auto hedges = [](const RouteAt* user) { return user->route.hedge.has_value(); };
-  return (at.upstream.outlier_detection && subject.own(at, "outlier_detection")) ||
-         std::ranges::any_of(subject.users(at.upstream.name), hedges);
-}
-
 // A detector that was written, and asks for more endpoints than there are.
 void check_size(const UpstreamAt& at, const Subject& subject, Findings& out, std::size_t count,
                 const char* detector, std::uint32_t min_endpoints) {
@@ -108,9 +102,12 @@ void ejection_impossible(const UpstreamAt& at, const Subject& subject, Findings&
   check_sizes(at, subject, out, *count);
 }
 
-void panic_before_ejection_cap(const UpstreamAt& at, const Subject&, Findings& out) {
+void panic_before_ejection_cap(const UpstreamAt& at, const Subject& subject, Findings& out) {
   const auto& panic = at.upstream.load_balancer.panic_threshold_percent;
-  if (!panic || !at.upstream.health_check || !ejects(at.upstream.outlier_detection)) return;
+  const std::string path = at.path + ".load_balancer.panic_threshold_percent";
+  if (!panic || !ejects(at.upstream.outlier_detection)) return;
+  // Without health checks nothing comes of the default; whoever writes a threshold means to.
+  if (!at.upstream.health_check && !subject.given(path)) return;
   const auto& detection = *at.upstream.outlier_detection;
   const double cap = detection.max_ejection_percent;
   const auto count = at.endpoint_count();
@@ -128,7 +125,8 @@ void panic_before_ejection_cap(const UpstreamAt& at, const Subject&, Findings& o
   } else if (*panic <= 100 - cap) {
     return;
   }
-  out.add(at.path + ".load_balancer.panic_threshold_percent",
+  if (!at.upstream.health_check) numbers += " (once there is a health_check)";
+  out.add(path,
           "health is ignored once fewer than " + decimal_text(*panic) +
               " % pass their checks, while max_ejection_percent " + decimal_text(cap) +
               " still allows ejections" + numbers,
@@ -140,8 +138,7 @@ void single_address_service(const UpstreamAt& at, const Subject& subject, Findin
   if (at.upstream.endpoints.size() != 1) return;
   const auto address = config::parse_address(at.upstream.endpoints[0].address);
   if (!address || address.value().is_unix()) return;
-  const bool bare = is_bare_name(address.value()) && asks_for_choice(at, subject);
-  if (!bare && !is_service(address.value().host)) return;
+  if (!is_bare_name(address.value()) && !is_service(address.value().host)) return;
   const std::string path = item(at.path + ".endpoints", 0);
   const std::string host = config::in_quotes(address.value().host);
   out.add(path, (subject.config().from_environment.contains(path) ? "this name" : host) +

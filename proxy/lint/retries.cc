@@ -35,11 +35,6 @@ std::string joined(const std::vector<std::string>& words) {
   return text;
 }
 
-// Tries beyond the first that a route may ask of an upstream.
-int extra_tries(const RouteAt& at) {
-  return at.max_retries() + (at.route.hedge ? static_cast<int>(at.route.hedge->max) : 0);
-}
-
 void hedge_after_beyond(const RouteAt& at, const Subject& subject, Findings& out,
                         const std::optional<Duration>& bound, const char* name) {
   const auto& hedge = at.route.hedge;
@@ -103,7 +98,7 @@ void delete_retried(const RouteAt& at, const Subject& subject, Findings& out) {
 void retries_without_budget(const UpstreamAt& at, const Subject& subject, Findings& out) {
   int extra = 0;
   for (const RouteAt* user : subject.users(at.upstream.name)) {
-    extra = std::max(extra, extra_tries(*user));
+    extra = std::max(extra, user->extra_tries());
   }
   if (extra == 0) return;
   const auto& budget = at.upstream.retry_budget;

@@ -26,8 +26,11 @@ struct RouteAt {
 
   // Its upstream, or those of its split, in this order.
   std::vector<std::string> upstreams() const;
-  // How often a request may be tried again, and hedged.
   int max_retries() const { return route.retry ? route.retry->max_retries : 0; }
+  // Retries and hedges of one request at most.
+  int extra_tries() const {
+    return max_retries() + (route.hedge ? static_cast<int>(route.hedge->max) : 0);
+  }
 };
 
 struct UpstreamAt {

@@ -27,6 +27,29 @@ Duration longest_backoffs(const config::Backoff& backoff, int retries) {
   return sum;
 }
 
+// Of responses that last as long as somebody listens. text/event-stream is not among them: the
+// proxy knows it, and ends `request` at its head.
+bool is_endless(std::string_view media_type) {
+  constexpr std::string_view kEndless[] = {"application/grpc", "application/x-ndjson",
+                                           "application/stream+json", "application/json-seq",
+                                           "multipart/x-mixed-replace"};
+  return std::ranges::any_of(kEndless,
+                             [&](std::string_view each) { return media_type.starts_with(each); });
+}
+
+// The condition of the match that only streams meet, such as "headers[0]".
+std::optional<std::string> endless_match(const config::Match& match) {
+  for (std::size_t i = 0; i < match.headers.size(); ++i) {
+    if (is_endless(match.headers[i].value)) return item("headers", i);
+  }
+  for (std::size_t i = 0; i < match.query.size(); ++i) {
+    const auto& each = match.query[i];
+    const bool asks = each.name == "watch" || each.name == "follow";
+    if (asks && (each.value == "true" || each.value == "1")) return item("query", i);
+  }
+  return std::nullopt;
+}
+
 // Two digits are enough to advise.
 Duration rounded_down(Duration time) {
   Duration unit = 1ms;
@@ -49,8 +72,7 @@ void retries_exceed_request(const RouteAt& at, const Subject& subject, Findings&
   const auto& timeouts = at.route.timeouts;
   const int retries = at.max_retries();
   if (!timeouts.request || retries == 0 || !subject.given(at.path + ".retry")) return;
-  const bool bounded = timeouts.per_try && retries_per_try_timeouts(at.route);
-  const Duration per_try = bounded ? *timeouts.per_try : Duration{};
+  const Duration per_try = timeouts.per_try.value_or(Duration{});
   const Duration backoffs = longest_backoffs(at.route.retry->backoff, retries);
   const Duration total = per_try * (retries + 1) + backoffs;
   if (total <= *timeouts.request) return;
@@ -73,7 +95,7 @@ void retries_exceed_request(const RouteAt& at, const Subject& subject, Findings&
   out.add(at.path + ".retry",
           std::to_string(retries + 1) + " tries of per_try " + time_text(per_try) +
               " and backoffs of up to " + time_text(backoffs) + " in all can take " +
-              time_text(total) + ", the request may take " + request + ": " +
+              time_text(total) + ", the request may take " + request + ": only " +
               std::to_string(fitting) + " of them can have its whole time",
           "lower per_try to " + time_text(fair) + ", or " + raise);
 }
@@ -102,6 +124,14 @@ void per_try_without_retry(const RouteAt& at, const Subject&, Findings& out) {
 void request_timeout_unbounded_stream(const RouteAt& at, const Subject& subject, Findings& out) {
   const auto& timeouts = at.route.timeouts;
   const std::string path = at.path + ".timeouts.";
+  const auto stream = endless_match(at.route.match);
+  if (timeouts.request && stream && !subject.own(at, "timeouts.request")) {
+    out.add(at.path + ".match." + *stream,
+            "what the route takes are streams without an end, but timeouts.request cuts each off "
+            "after " +
+                time_text(*timeouts.request),
+            "set timeouts: {request: off} on the route; idle still bounds the silence");
+  }
   if (!timeouts.request && !timeouts.idle) {
     out.add(path + "idle",
             "request and idle are both off: an exchange that stalls keeps its connections and its "
