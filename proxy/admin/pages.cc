@@ -84,7 +84,33 @@ Json match_json(const config::Match& match) {
   }
   if (!match.methods.empty()) json["methods"] = match.methods;
   for (const auto& header : match.headers) json["headers"].push_back(header.name);
+  for (const auto& parameter : match.query) json["query"].push_back(parameter.name);
   return json;
+}
+
+Json redirect_json(const config::Redirect& redirect) {
+  Json json = {{"status", redirect.status}};
+  if (redirect.scheme) json["scheme"] = *redirect.scheme;
+  if (redirect.host) json["host"] = *redirect.host;
+  if (redirect.path) json["path"] = *redirect.path;
+  return json;
+}
+
+Json split_json(const config::Split& split) {
+  Json json = Json::array();
+  for (const auto& target : split.to) {
+    json.push_back({{"upstream", target.upstream}, {"weight", target.weight}});
+  }
+  return json;
+}
+
+void add_action(Json& json, const config::Route& route) {
+  if (route.upstream) json["upstream"] = *route.upstream;
+  if (route.split) json["split"] = split_json(*route.split);
+  if (route.respond) json["respond"] = {{"status", route.respond->status}};
+  if (route.redirect) json["redirect"] = redirect_json(*route.redirect);
+  if (!route.mirror) return;
+  json["mirror"] = {{"upstream", route.mirror->upstream}, {"percent", route.mirror->percent}};
 }
 
 // Names of routes are unique over all listeners. `at`: where it stands when both are of one reload.
@@ -115,8 +141,7 @@ std::string routes_json(const config::Config& config, const exchange::LiveState&
                    {"requests_in_flight", now.requests_in_flight},
                    {"max_requests", now.max_requests > 0 ? Json(now.max_requests) : Json()},
                    {"circuit_breaker", breaker_json(now.breaker)}};
-      if (route.upstream) json["upstream"] = *route.upstream;
-      if (route.respond) json["respond"] = {{"status", route.respond->status}};
+      add_action(json, route);
       routes.push_back(std::move(json));
     }
   }

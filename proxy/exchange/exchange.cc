@@ -5,6 +5,7 @@
 
 #include "proxy/base/check.h"
 #include "proxy/exchange/path_dots.h"
+#include "proxy/exchange/redirect.h"
 #include "proxy/http/date.h"
 
 namespace outrigger::exchange {
@@ -180,6 +181,7 @@ void Exchange::begin(Scope& scope, const ListenerRoutes& listener, Caller& calle
 
   if (!find_route()) return;
   if (route_->config->respond) return respond(*route_->config->respond);
+  if (route_->config->redirect) return redirect(*route_->config->redirect);
   if (over_body_limit(head_.content_length)) return fail(FailureKind::BodyTooLarge);
   if (make_plan() && admit()) start_try();
 }
@@ -200,7 +202,8 @@ bool Exchange::find_route() {
                              : listener_->table.find({.host = head_.authority,
                                                       .path = head_.path,
                                                       .method = head_.method,
-                                                      .headers = headers});
+                                                      .headers = headers,
+                                                      .query = head_.query()});
   if (found) {
     route_ = &listener_->routes[*found];
     record_.route = route_->index;
@@ -216,6 +219,14 @@ void Exchange::respond(const config::Respond& answer) {
   head_sent_ = true;
   record_.response_bytes = head_.is_head ? 0 : answer.body.size();
   caller_->send_local({.status = answer.status, .body = answer.body, .headers = answer.headers});
+  finish(true);
+}
+
+void Exchange::redirect(const config::Redirect& elsewhere) {
+  record_.status = elsewhere.status;
+  head_sent_ = true;
+  write_location(elsewhere, head_, location_.second);
+  caller_->send_local({.status = elsewhere.status, .headers = {&location_, 1}});
   finish(true);
 }
 

@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "proxy/exchange/ports.h"
 #include "proxy/exchange/scope.h"
@@ -85,6 +86,7 @@ class Exchange final : private policy::RetryGate {
   void name_request();
   bool find_route();
   void respond(const config::Respond& answer);
+  void redirect(const config::Redirect& elsewhere);
   bool make_plan();
   bool admit();
   void start_try();
@@ -142,6 +144,7 @@ class Exchange final : private policy::RetryGate {
 
   std::string head_block_;
   http::RequestHead head_;
+  std::pair<std::string, std::string> location_{"Location", ""};  // of a redirect
   std::string kept_body_;  // for another try, or until the first one can take it
   const http::Headers* trailers_ = nullptr;
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "proxy/base/check.h"
+#include "proxy/exchange/query_parameters.h"
 
 namespace outrigger::exchange {
 namespace {
@@ -45,6 +46,7 @@ RouteMatch::RouteMatch(const config::Match& match, std::uint32_t index)
     : index_(index), methods_(match.methods) {
   if (match.path_kind == config::Match::PathKind::Regex) path_ = compile_regex(match.path);
   for (const auto& header : match.headers) headers_.emplace_back(header);
+  for (const auto& parameter : match.query) query_.emplace_back(parameter);
 }
 
 bool RouteMatch::passes(const RouteQuery& query, std::string_view comparable_path) const {
@@ -52,13 +54,16 @@ bool RouteMatch::passes(const RouteQuery& query, std::string_view comparable_pat
     return false;
   }
   if (path_ && !found_in(path_, comparable_path)) return false;
-  return std::ranges::all_of(headers_,
-                             [&](const HeaderTest& test) { return test.passes(query.headers); });
+  const auto all_pass = [](const std::vector<HeaderTest>& tests, const HeaderLookup& fields) {
+    return std::ranges::all_of(tests, [&](const HeaderTest& test) { return test.passes(fields); });
+  };
+  return all_pass(headers_, query.headers) && all_pass(query_, QueryParameters(query.query));
 }
 
 bool RouteMatch::precedes(const RouteMatch& other) const {
   if (methods_.empty() != other.methods_.empty()) return other.methods_.empty();
   if (headers_.size() != other.headers_.size()) return headers_.size() > other.headers_.size();
+  if (query_.size() != other.query_.size()) return query_.size() > other.query_.size();
   return index_ < other.index_;
 }
 

@@ -1,4 +1,5 @@
-// What a route asks of a request beyond host and path: methods, header fields, a regex.
+// What a route asks of a request beyond host and path: methods, header fields, parameters of the
+// query, a regex.
 #pragma once
 
 #include <re2/re2.h>
@@ -14,7 +15,7 @@
 
 namespace outrigger::exchange {
 
-// A request's header fields, however they are kept.
+// A request's header fields, however they are kept; likewise its query (query_parameters.h).
 class HeaderLookup {
  public:
   using Predicate = std::function<bool(std::string_view)>;  // never outlives the call
@@ -30,6 +31,7 @@ struct RouteQuery {
   std::string_view path;  // without the query
   std::string_view method;
   const HeaderLookup& headers;
+  std::string_view query;  // without the `?`
 };
 
 // RE2 keeps no state that two threads could disturb.
@@ -65,6 +67,7 @@ class RouteMatch {
   Regex path_;           // null: no regex
   std::vector<std::string> methods_;
   std::vector<HeaderTest> headers_;
+  std::vector<HeaderTest> query_;  // asked of the query's parameters
 };
 
 }  // namespace outrigger::exchange

@@ -3,6 +3,7 @@
 // All views point into the block of bytes the head was parsed from and live as long as it.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string_view>
 
@@ -35,6 +36,8 @@ struct RequestHead {
   Headers headers;
 
   void clear();
+  // What follows the `?` of the target; empty also where there is none.
+  std::string_view query() const { return target.substr(std::min(path.size() + 1, target.size())); }
 };
 
 struct ResponseHead {

@@ -55,6 +55,7 @@ class Table {
   }
   std::string path(std::string_view path) const { return find("x", path); }
   const RouteTable& table() const { return table_; }
+  std::string name(std::uint32_t index) const { return routes_.at(index).name; }
 
  private:
   std::vector<config::Route> routes_;
@@ -224,6 +225,55 @@ TEST_CASE("of routes with the same path a method match is asked first, then most
   CHECK(table.find("x", "/a", "GET", fields) == "both");
   CHECK(table.find("x", "/a", "PUT", fields) == "method");
   CHECK(table.find("x", "/a", "put") == "plain");
+}
+
+TEST_CASE(
+    "of routes with equally many header fields the one with most query parameters is asked first") {
+  const HeaderMatch field{.name = "x-one", .kind = HeaderMatch::Kind::Present};
+  const config::QueryMatch a{{.name = "a", .kind = HeaderMatch::Kind::Value, .value = "1"}};
+  const config::QueryMatch b{{.name = "b", .kind = HeaderMatch::Kind::Absent}};
+  const Table table(Routes{}
+                        .add("plain", {})
+                        .add("a", {.query = {a}})
+                        .add("both", {.query = {a, b}})
+                        .add("field", {.headers = {field}}));
+  const auto find = [&](std::string_view query, const HeaderLookup& headers = kNoFields) {
+    const auto found =
+        table.table().find({.path = "/", .method = "GET", .headers = headers, .query = query});
+    return found ? table.name(*found) : std::string("none");
+  };
+  CHECK(find("") == "plain");
+  CHECK(find("a=2") == "plain");
+  CHECK(find("a=1&b=1") == "a");
+  CHECK(find("a=1") == "both");
+  CHECK(find("a=1", Fields{{"X-One", "1"}}) == "field");
+}
+
+TEST_CASE("query parameters match by value, prefix, regex, presence and absence") {
+  using Kind = HeaderMatch::Kind;
+  struct Row {
+    Kind kind;
+    const char* value;
+    const char* query;
+    bool matches;
+  };
+  const Row rows[] = {
+      {Kind::Value, "b c", "p=b%20c", true},   {Kind::Value, "b c", "p=b+c", true},
+      {Kind::Value, "b c", "p=b", false},      {Kind::Value, "b", "P=b", false},
+      {Kind::Value, "b", "p=a&p=b", false},    {Kind::Prefix, "be", "p=begin", true},
+      {Kind::Prefix, "be", "p=abe", false},    {Kind::Regex, "^[0-9]+$", "p=12", true},
+      {Kind::Regex, "^[0-9]+$", "p=x", false}, {Kind::Present, "", "a&p", true},
+      {Kind::Present, "", "a", false},         {Kind::Absent, "", "a", true},
+      {Kind::Absent, "", "p", false},
+  };
+  for (const Row& row : rows) {
+    INFO(row.query << " for " << row.value);
+    const config::QueryMatch match{{.name = "p", .kind = row.kind, .value = row.value}};
+    const Table table(Routes{}.add("matched", {.query = {match}}));
+    const auto found = table.table().find(
+        {.path = "/", .method = "GET", .headers = kNoFields, .query = row.query});
+    CHECK(found.has_value() == row.matches);
+  }
 }
 
 TEST_CASE("a tie goes to the route written first") {
