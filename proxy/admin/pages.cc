@@ -30,6 +30,13 @@ Json counts_json(const std::vector<exchange::LabelledCount>& counts) {
   return json;
 }
 
+Json swept_json(const exchange::EndpointLive::Swept& swept) {
+  const std::uint32_t tries = swept.successes + swept.failures;
+  return {{"tries", tries},
+          {"success_rate_percent", tries > 0 ? Json(100.0 * swept.successes / tries) : Json()},
+          {"p95_ms", swept.p95 > Duration{} ? Json(milliseconds(swept.p95)) : Json()}};
+}
+
 Json endpoint_json(const exchange::EndpointLive& endpoint) {
   return {{"address", endpoint.address},
           {"configured", endpoint.configured},
@@ -42,7 +49,8 @@ Json endpoint_json(const exchange::EndpointLive& endpoint) {
           {"failures", endpoint.failures},
           {"latency_ms", milliseconds(endpoint.latency)},
           {"ejected_for_seconds", seconds(endpoint.ejected_for)},
-          {"consecutive_ejections", endpoint.ejections}};
+          {"consecutive_ejections", endpoint.ejections},
+          {"last_sweep", swept_json(endpoint.swept)}};
 }
 
 Json upstream_json(const exchange::UpstreamLive& upstream) {
@@ -61,6 +69,7 @@ Json upstream_json(const exchange::UpstreamLive& upstream) {
                  {"connecting", upstream.connections_connecting}}},
                {"limits", counts_json(upstream.limits)},
                {"ejections", counts_json(upstream.ejections)},
+               {"ejections_observed", counts_json(upstream.ejections_observed)},
                {"ejections_denied", counts_json(upstream.ejections_denied)}};
   if (upstream.resolves_names) json["resolution_error"] = upstream.resolution_error;
   return json;

@@ -45,6 +45,11 @@ struct EndpointLive {
   Duration latency{};                   // the balancer's average
   Duration ejected_for{};               // time left, 0 when not ejected
   std::uint32_t ejections = 0;          // consecutive ones: the multiplier
+  struct Swept {                        // what the detectors' last sweep saw of it
+    std::uint32_t successes = 0;
+    std::uint32_t failures = 0;
+    Duration p95{};  // 0: none, or no latency detector
+  } swept;
 };
 
 inline constexpr std::size_t kBucketCount = 18;  // CONFIG.md's histogram bounds, +Inf last
@@ -68,11 +73,12 @@ struct UpstreamLive {
   std::uint32_t connections_active = 0;
   std::uint32_t connections_idle = 0;
   std::uint32_t connections_connecting = 0;
-  std::vector<LabelledCount> connects;          // by result: success, refused, timeout
-  std::vector<LabelledCount> ejections;         // by detector
-  std::vector<LabelledCount> ejections_denied;  // by cause
-  bool ejection_observe = false;
-  std::vector<LabelledCount> limits;  // key name → value in force
+  std::vector<LabelledCount> connects;            // by result: success, refused, timeout
+  std::vector<LabelledCount> ejections;           // by detector
+  std::vector<LabelledCount> ejections_observed;  // those that `mode: observe` did not make
+  std::vector<LabelledCount> ejections_denied;    // by cause
+  bool ejection_observe = false;                  // the mode now
+  std::vector<LabelledCount> limits;              // key name → value in force
   HistogramLive pending_duration;
   std::uint64_t bytes_in = 0;   // received from the upstream
   std::uint64_t bytes_out = 0;  // sent to it

@@ -257,11 +257,16 @@ void add_endpoint_families(Families& out, const exchange::LiveState& live) {
   auto endpoints = gauge("upstream_endpoints", "Endpoints by state");
   for (const auto& upstream : live.upstreams) {
     const std::pair<std::string_view, std::string_view> name{"upstream", upstream.name};
-    const std::string_view mode = upstream.ejection_observe ? "observe" : "enforce";
-    for (const auto& each : upstream.ejections) {
-      ejections.add({name, {"detector", each.label}, {"mode", mode}},
-                    static_cast<double>(each.count));
-    }
+    // Zeros only of the mode now; what was counted in the other stays.
+    const auto add_ejections = [&](const auto& counts, std::string_view mode, bool now) {
+      for (const auto& each : counts) {
+        if (!now && each.count == 0) continue;
+        ejections.add({name, {"detector", each.label}, {"mode", mode}},
+                      static_cast<double>(each.count));
+      }
+    };
+    add_ejections(upstream.ejections, "enforce", !upstream.ejection_observe);
+    add_ejections(upstream.ejections_observed, "observe", upstream.ejection_observe);
     for (const auto& each : upstream.ejections_denied) {
       if (each.count > 0) {
         denied.add({name, {"cause", each.label}}, static_cast<double>(each.count));

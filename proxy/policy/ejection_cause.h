@@ -1,4 +1,5 @@
-// What ejects an endpoint, and what keeps it from being ejected; named as the metrics name them.
+// What ejects an endpoint, by which numbers, and what keeps it from being ejected; named as the
+// metrics name them.
 #pragma once
 
 #include <cstdint>
@@ -10,9 +11,21 @@ enum class Detector : std::uint8_t {
   ConsecutiveLocalOriginFailures,
   ConsecutiveGatewayErrors,
   Consecutive5xx,
+  SuccessRate,  // these three by a sweep
+  FailurePercentage,
+  Latency,
   Probation,  // a failure while on it
 };
-inline constexpr std::size_t kDetectors = 4;
+inline constexpr std::size_t kDetectors = 7;
+
+// The numbers that made an endpoint an outlier. Rates in percent, times in seconds.
+struct Evidence {
+  double own = 0;           // failures in a row, a rate, or a 95th percentile
+  double others = 0;        // the mean rate of the others, or the median of their percentiles
+  double deviation = 0;     // the others' standard deviation
+  double bound = 0;         // which `own` is at or beyond
+  std::uint32_t tries = 0;  // of its own, in the interval
+};
 
 enum class EjectionDenial : std::uint8_t { MaxEjectionPercent, MinAvailable, Lone, CommonMode };
 inline constexpr std::size_t kEjectionDenials = 4;
@@ -25,6 +38,12 @@ constexpr std::string_view label(Detector detector) {
       return "consecutive-gateway-errors";
     case Detector::Consecutive5xx:
       return "consecutive-5xx";
+    case Detector::SuccessRate:
+      return "success-rate";
+    case Detector::FailurePercentage:
+      return "failure-percentage";
+    case Detector::Latency:
+      return "latency";
     case Detector::Probation:
       return "probation";
   }

@@ -1,6 +1,7 @@
 #include "proxy/policy/outlier_ejection.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "proxy/base/check.h"
 
@@ -14,6 +15,18 @@ constexpr std::int64_t kGapPercent = 10;  // by which the others must do better
 
 constexpr std::size_t index(Detector detector) {
   return static_cast<std::size_t>(detector);
+}
+
+// Of which row the verdict was.
+std::uint32_t length(const FailureRows& rows, Detector detector) {
+  switch (detector) {
+    case Detector::ConsecutiveLocalOriginFailures:
+      return rows.local_origin;
+    case Detector::ConsecutiveGatewayErrors:
+      return rows.gateway_errors;
+    default:
+      return rows.any_5xx;
+  }
 }
 
 }  // namespace
@@ -30,6 +43,7 @@ const OutlierEjection::Slot* OutlierEjection::find(std::uint32_t slot) const {
 
 void OutlierEjection::configure(const config::OutlierDetection& settings) {
   settings_ = settings;
+  times_.resize(settings_.latency ? slots_.size() : 0);
   end_ejections_beyond_caps();
 }
 
@@ -38,7 +52,9 @@ void OutlierEjection::add(std::uint32_t slot, TimePoint /*now*/) {
   if (slot >= slots_.size()) {
     slots_.resize(slot + 1);
     free_probation_.reserve(slots_.size());
+    if (settings_.latency) times_.resize(slots_.size());
   }
+  if (settings_.latency) times_[slot] = {};
   INVARIANT(!slots_[slot].present);
   slots_[slot] = {.present = true};
   ++counts_[static_cast<std::size_t>(State::Healthy)];
@@ -147,6 +163,7 @@ Change OutlierEjection::record(std::uint32_t slot, const TryEnd& end, TimePoint 
   if (is_failure(what) || what == FailureClass::Success) {
     entry->window.add(now, what == FailureClass::Success);
     all_.add(now, what == FailureClass::Success);
+    ++(what == FailureClass::Success ? entry->interval_successes : entry->interval_failures);
   }
   switch (entry->state) {
     case State::Ejected:
@@ -162,13 +179,18 @@ Change OutlierEjection::record(std::uint32_t slot, const TryEnd& end, TimePoint 
   return is_failure(what) ? judge(slot, now) : Change{};
 }
 
+void OutlierEjection::record_time(std::uint32_t slot, const TryEnd& end, Duration time) {
+  // No time at all: it had not begun.
+  if (slot < times_.size() && time > Duration{} && tells_latency(end)) times_[slot].add(time);
+}
+
 Change OutlierEjection::judge_probation(std::uint32_t slot, FailureClass what, TimePoint now) {
   give_back_probation(slot);
   if (is_failure(what)) {
     if (present() == 1) return deny(EjectionDenial::Lone);
     // It has its place within the cap, unless that has shrunk since.
     if (count(State::Ejected) + 1 > allowed_out()) return deny(EjectionDenial::MaxEjectionPercent);
-    return eject(slot, Detector::Probation, now);
+    return eject(slot, Detector::Probation, {}, now);
   }
   if (what != FailureClass::Success) return {};
   set_state(slot, State::Healthy);
@@ -185,7 +207,21 @@ Change OutlierEjection::judge(std::uint32_t slot, TimePoint now) {
     return deny(EjectionDenial::CommonMode);
   }
   if (const auto cap = cap_against_one_more()) return deny(*cap);
-  return eject(slot, *detector, now);
+  const Evidence evidence{.own = static_cast<double>(length(entry.rows, *detector))};
+  const Change change = eject(slot, *detector, evidence, now);
+  if (change.observed) slots_[slot].rows = {};
+  return change;
+}
+
+Change OutlierEjection::carry_out(const SweepVerdict& verdict, TimePoint now) {
+  const Slot* entry = find(verdict.slot);
+  if (!entry || entry->state != State::Healthy) return {};  // things have changed meanwhile
+  const auto cap = present() == 1 ? std::optional(EjectionDenial::Lone) : cap_against_one_more();
+  if (!cap) return eject(verdict.slot, verdict.detector, verdict.evidence, now);
+  Change change = deny(*cap);
+  change.detector = verdict.detector;
+  change.evidence = verdict.evidence;
+  return change;
 }
 
 // In whole numbers: nine of ten are exactly ten points better than eight of ten.
@@ -215,12 +251,12 @@ Change OutlierEjection::deny(EjectionDenial cause) {
   return {.denied = cause};
 }
 
-Change OutlierEjection::eject(std::uint32_t slot, Detector detector, TimePoint now) {
+Change OutlierEjection::eject(std::uint32_t slot, Detector detector, const Evidence& evidence,
+                              TimePoint now) {
   Slot& entry = slots_[slot];
-  ++ejections_[index(detector)];
+  ++ejections_[static_cast<std::size_t>(settings_.mode)][index(detector)];
   if (settings_.mode == config::PolicyMode::Observe) {
-    entry.rows = {};
-    return {.observed = true, .detector = detector};
+    return {.observed = true, .detector = detector, .evidence = evidence};
   }
   // Counting on where the time no longer grows would only make the way back longer.
   const auto base = settings_.base_ejection_time;
@@ -231,17 +267,22 @@ Change OutlierEjection::eject(std::uint32_t slot, Detector detector, TimePoint n
   set_state(slot, State::Ejected);
   entry.ejected_until = saturating_add(now, time);
   next_return_ = std::min(next_return_, entry.ejected_until);
-  return {.ejected = true, .detector = detector, .ejected_for = time};
+  return {.ejected = true, .detector = detector, .evidence = evidence, .ejected_for = time};
 }
 
 // The sweep, and what others see.
 
-void OutlierEjection::sweep(TimePoint /*now*/) {
-  for (Slot& entry : slots_) {
-    if (entry.succeeded && !entry.failed && entry.ejections > 0) --entry.ejections;
-    entry.succeeded = false;
-    entry.failed = false;
-  }
+std::optional<IntervalCounts> OutlierEjection::close_interval(std::uint32_t slot) {
+  Slot* entry = find(slot);
+  if (!entry) return std::nullopt;
+  if (entry->succeeded && !entry->failed && entry->ejections > 0) --entry->ejections;
+  entry->succeeded = false;
+  entry->failed = false;
+  IntervalCounts counts{.successes = std::exchange(entry->interval_successes, 0),
+                        .failures = std::exchange(entry->interval_failures, 0),
+                        .in_service = entry->state == State::Healthy};
+  if (slot < times_.size()) counts.times = std::exchange(times_[slot], {});
+  return counts;
 }
 
 OutlierEjection::Snapshot OutlierEjection::snapshot(std::uint32_t slot, TimePoint now) const {

@@ -1,10 +1,11 @@
 // Which endpoints of an upstream are left out for a while, because they fail where the others
 // do not.
 //
-// The consecutive detectors judge each try at its end. What all endpoints share is no outlier:
-// a detector of statuses ejects only where the others do clearly better (the breaker is for the
-// rest), and caps keep a share of the endpoints in service whatever happens. A verdict that
-// cannot be carried out leaves its counter standing, so that the next failure asks again.
+// The consecutive detectors judge each try at its end; the others compare what an interval showed
+// of all endpoints, at its sweep (outlier_statistics.h). What all endpoints share is no outlier:
+// a consecutive detector of statuses ejects only where the others do clearly better (the breaker is
+// for the rest), and caps keep a share of the endpoints in service whatever happens. A verdict
+// that cannot be carried out leaves its counter standing, so that the next failure asks again.
 //
 // After its time an endpoint is on probation: one request at a time until one succeeds. It still
 // takes up its place in max_ejection_percent, so that ejecting it again never exceeds the cap.
@@ -23,7 +24,9 @@
 #include "proxy/policy/endpoint_slots.h"
 #include "proxy/policy/failure_class.h"
 #include "proxy/policy/failure_rows.h"
+#include "proxy/policy/latency_histogram.h"
 #include "proxy/policy/outcome.h"
+#include "proxy/policy/outlier_statistics.h"
 #include "proxy/policy/success_window.h"
 
 namespace outrigger::policy {
@@ -68,7 +71,8 @@ class OutlierEjection {
     bool observed = false;  // would have been ejected, but for `mode: observe`
     bool by_hand = false;   // ejected or restored so, by its owner
     std::optional<EjectionDenial> denied;
-    Detector detector{};     // for ejected, observed
+    Detector detector{};     // for ejected, observed, and what was denied at a sweep
+    Evidence evidence;       // likewise
     Duration ejected_for{};  // for ejected
   };
   // A try's response head, or its failure; a body that broke off later is one more
@@ -77,17 +81,26 @@ class OutlierEjection {
   // The probation's own try gives its place back hereby, whatever it came to.
   Change record(std::uint32_t slot, const TryEnd& end, TimePoint now, bool on_probation = true);
 
+  // How long a try took to its head, or until it was given up.
+  void record_time(std::uint32_t slot, const TryEnd& end, Duration time);
+
   // Probation's one place. False where there is none, or it is taken.
   bool take_probation(std::uint32_t slot);
   void give_back_probation(std::uint32_t slot);  // the try ends unrecorded; idempotent
   // The endpoint whose place has been free longest.
   std::optional<std::uint32_t> free_probation_slot() const;
 
-  // Every `interval`: one consecutive ejection less for those with successes and no failure since
-  // the last sweep.
-  void sweep(TimePoint now);
+  // A sweep, every `interval`: for each slot close_interval(), for all together sweep_verdicts(),
+  // for each of these carry_out(); so that nothing is computed under the owner's lock.
+  //
+  // What was counted since the last sweep, which begins anew. One consecutive ejection less where
+  // there were successes and no failure. Empty for a slot that is not there.
+  std::optional<IntervalCounts> close_interval(std::uint32_t slot);
+  Change carry_out(const SweepVerdict& verdict, TimePoint now);
 
-  std::uint64_t ejections(Detector d) const { return ejections_[static_cast<std::size_t>(d)]; }
+  std::uint64_t ejections(Detector d, config::PolicyMode mode) const {
+    return ejections_[static_cast<std::size_t>(mode)][static_cast<std::size_t>(d)];
+  }
   std::uint64_t denied(EjectionDenial c) const { return denied_[static_cast<std::size_t>(c)]; }
 
   struct Snapshot {
@@ -109,8 +122,10 @@ class OutlierEjection {
     bool probation_taken = false;
     FailureRows rows;
     std::uint32_t ejections = 0;
-    bool succeeded = false;  // since the last sweep
+    bool succeeded = false;  // in service, since the last sweep
     bool failed = false;
+    std::uint32_t interval_successes = 0;  // in all
+    std::uint32_t interval_failures = 0;
     TimePoint ejected_until{};
     SuccessWindow window{kComparisonWindow};
   };
@@ -129,15 +144,16 @@ class OutlierEjection {
   bool others_do_better(const Slot& entry, TimePoint now) const;
   std::optional<EjectionDenial> cap_against_one_more() const;
   Change deny(EjectionDenial cause);
-  Change eject(std::uint32_t slot, Detector detector, TimePoint now);
+  Change eject(std::uint32_t slot, Detector detector, const Evidence& evidence, TimePoint now);
 
   config::OutlierDetection settings_;
   std::vector<Slot> slots_;
+  std::vector<LatencyCounts> times_;           // since the last sweep; empty without the detector
   std::array<std::uint32_t, 3> counts_{};      // endpoints by State
   std::vector<std::uint32_t> free_probation_;  // in the order in which their places came free
   SuccessWindow all_{kComparisonWindow};
   TimePoint next_return_ = kNever;
-  std::array<std::uint64_t, kDetectors> ejections_{};
+  std::array<std::array<std::uint64_t, kDetectors>, 2> ejections_{};  // by mode
   std::array<std::uint64_t, kEjectionDenials> denied_{};
 };
 

@@ -71,6 +71,9 @@ exchange::UpstreamLive ClusterState::live(TimePoint now) {
       endpoint.ejected_for = health.ejected_until - now;
     }
     endpoint.ejections = health.ejections;
+    if (i >= swept_.size() || swept_[i].endpoint != slot.endpoint) continue;
+    const auto& swept = swept_[i].statistics;
+    endpoint.swept = {swept.successes, swept.failures, swept.p95.value_or(Duration{})};
   }
   if (breaker_) {
     live.breaker = exchange::breaker_live(*breaker_, settings_.circuit_breaker->mode, now);
@@ -87,7 +90,11 @@ exchange::UpstreamLive ClusterState::live(TimePoint now) {
   if (ejection_) {
     for (std::size_t i = 0; i < policy::kDetectors; ++i) {
       const auto detector = static_cast<policy::Detector>(i);
-      live.ejections.push_back({std::string(label(detector)), ejection_->ejections(detector)});
+      const auto add = [&](auto& counts, config::PolicyMode mode) {
+        counts.push_back({std::string(label(detector)), ejection_->ejections(detector, mode)});
+      };
+      add(live.ejections, config::PolicyMode::Enforce);
+      add(live.ejections_observed, config::PolicyMode::Observe);
     }
     for (std::size_t i = 0; i < policy::kEjectionDenials; ++i) {
       const auto cause = static_cast<policy::EjectionDenial>(i);

@@ -5,6 +5,7 @@
 #include "proxy/base/check.h"
 #include "proxy/base/log.h"
 #include "proxy/policy/failure_class.h"
+#include "proxy/upstream/ejection_text.h"
 
 namespace outrigger::upstream {
 namespace {
@@ -377,6 +378,7 @@ void ClusterState::settle(Ticket& ticket, const policy::TryEnd& end, Duration ti
       latency_.record(time_to_head, now);
     if (ejection_ && !slot.departing) {
       if (ticket.probation && !ticket.sample) ejection_->give_back_probation(ticket.slot);
+      ejection_->record_time(ticket.slot, end, time_to_head);
       change = ejection_->record(ticket.slot, end, now, ticket.probation);
       if (change.restored) choice_.forget_latency(ticket.slot);
     }
@@ -400,7 +402,11 @@ void ClusterState::body_broke(const Ticket& ticket, TimePoint now) {
 
 void ClusterState::report(std::uint32_t slot, const policy::OutlierEjection::Change& change,
                           policy::CircuitState before, policy::CircuitState after) {
-  if (change.ejected || change.restored) {
+  // What was not carried out is told where it was found by a sweep: rows of failures come too
+  // often.
+  const bool at_sweep = change.evidence.tries > 0;
+  const bool not_made = at_sweep && (change.observed || change.denied);
+  if (change.ejected || change.restored || not_made) {
     const EndpointPtr endpoint = endpoint_at(slot);
     const std::string_view address = endpoint ? std::string_view(endpoint->address) : "?";
     if (change.by_hand) {
@@ -408,7 +414,11 @@ void ClusterState::report(std::uint32_t slot, const policy::OutlierEjection::Cha
                 change.ejected ? "ejected" : "restored");
     } else if (change.ejected) {
       log::warn("upstream {}: endpoint {} ejected for {:.1f} s ({})", name_, address,
-                seconds(change.ejected_for), label(change.detector));
+                seconds(change.ejected_for), ejection_text(change.detector, change.evidence));
+    } else if (not_made) {
+      log::info("upstream {}: endpoint {} would be ejected, but for {} ({})", name_, address,
+                change.denied ? label(*change.denied) : "mode: observe",
+                ejection_text(change.detector, change.evidence));
     } else {
       log::info("upstream {}: endpoint {} is back", name_, address);
     }
@@ -479,14 +489,6 @@ std::optional<Duration> ClusterState::latency_percentile(std::uint32_t percentil
   // At least one sample is to lie beyond it: 20 for p95, 100 for p99.
   if (latency_.count(now) * (100 - percentile) < 100) return std::nullopt;
   return latency_.quantile(percentile / 100.0, now);
-}
-
-void ClusterState::sweep_if_due(TimePoint now) {
-  const std::lock_guard lock(mutex_);
-  if (!ejection_ || now < next_sweep_) return;
-  next_sweep_ = saturating_add(now, settings_.outlier_detection->interval);
-  ejection_->sweep(now);
-  advance_locked(now);
 }
 
 bool ClusterState::usable(TimePoint now) {

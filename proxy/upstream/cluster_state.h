@@ -159,6 +159,10 @@ class ClusterState {
     std::uint64_t failures = 0;
     std::array<std::uint64_t, kOutcomes> outcomes{};
   };
+  struct Swept {
+    EndpointPtr endpoint;  // null: there was none
+    policy::IntervalStatistics statistics;
+  };
   enum class Pick : std::uint8_t { Found, None, AllAtLimit };
 
   bool admit_locked(Waiter& waiter, TimePoint now);  // false: stays or goes to the queue
@@ -177,6 +181,8 @@ class ClusterState {
   void depart_locked(std::uint32_t slot);
   void free_if_drained_locked(std::uint32_t slot);
   std::optional<std::uint32_t> free_slot_locked();
+  std::optional<policy::IntervalCounts> close_interval(std::uint32_t slot, EndpointPtr& endpoint);
+  void carry_out(const policy::SweepVerdict& verdict, const EndpointPtr& endpoint, TimePoint now);
   void report(std::uint32_t slot, const policy::OutlierEjection::Change& change,
               policy::CircuitState before, policy::CircuitState after);
 
@@ -194,9 +200,10 @@ class ClusterState {
   policy::EndpointChoice choice_;
   policy::RetryBudget budget_;
   exchange::HistogramLive pending_duration_;
-  TimePoint next_sweep_{};
   TimePoint pauses_end_ = kNever;                     // the first of the slots' draining_until
   policy::LatencyHistogram latency_{kLatencyWindow};  // time to the head, of all endpoints
+  TimePoint last_sweep_{};
+  std::vector<Swept> swept_;  // what the last sweep compared, by slot
   std::uint64_t discovery_failures_ = 0;
   double discovery_last_success_ = 0;
   std::string resolution_error_;

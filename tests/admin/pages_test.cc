@@ -20,6 +20,7 @@ exchange::UpstreamLive upstream() {
   endpoint.configured = "payments.internal:80";
   endpoint.state = "ejected";
   endpoint.by_hand = true;
+  endpoint.swept = {.successes = 197, .failures = 3, .p95 = 12500us};
   endpoint.weight = 3;
   endpoint.in_flight = 4;
   endpoint.connections = 5;
@@ -45,6 +46,7 @@ exchange::UpstreamLive upstream() {
   made.limits = {{"max_requests", 1024}, {"max_pending", 512}};
   made.ejections = {{"probation", 1}};
   made.ejections_denied = {{"lone", 2}};
+  made.ejections_observed = {{"latency", 3}};
   return made;
 }
 
@@ -95,19 +97,22 @@ TEST_CASE("an upstream shows its endpoints, breaker, budget and connections") {
   CHECK(shown["limits"] == Json({{"max_requests", 1024}, {"max_pending", 512}}));
   CHECK(shown["ejections"]["probation"] == 1);
   CHECK(shown["ejections_denied"]["lone"] == 2);
+  CHECK(shown["ejections_observed"]["latency"] == 3);
   REQUIRE(shown["endpoints"].size() == 1);
-  CHECK(shown["endpoints"][0] == Json({{"address", "10.0.0.1:80"},
-                                       {"configured", "payments.internal:80"},
-                                       {"state", "ejected"},
-                                       {"by_hand", true},
-                                       {"weight", 3},
-                                       {"requests_in_flight", 4},
-                                       {"connections_in_use", 5},
-                                       {"tries", 60},
-                                       {"failures", 7},
-                                       {"latency_ms", 1.5},
-                                       {"ejected_for_seconds", 2.5},
-                                       {"consecutive_ejections", 2}}));
+  CHECK(shown["endpoints"][0] ==
+        Json({{"address", "10.0.0.1:80"},
+              {"configured", "payments.internal:80"},
+              {"state", "ejected"},
+              {"by_hand", true},
+              {"weight", 3},
+              {"requests_in_flight", 4},
+              {"connections_in_use", 5},
+              {"tries", 60},
+              {"failures", 7},
+              {"latency_ms", 1.5},
+              {"ejected_for_seconds", 2.5},
+              {"consecutive_ejections", 2},
+              {"last_sweep", {{"tries", 200}, {"success_rate_percent", 98.5}, {"p95_ms", 12.5}}}}));
   Json breaker = shown["circuit_breaker"];
   CHECK(breaker["state"] == "half-open");
   CHECK(breaker["mode"] == "observe");

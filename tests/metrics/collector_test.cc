@@ -57,6 +57,7 @@ exchange::LiveState live() {
   made.routes[1] = {.name = "b", .listener = "main"};
   made.upstreams = {upstream("u"), upstream("v")};
   made.upstreams[1].ejection_observe = true;
+  made.upstreams[1].ejections_observed = {{"consecutive-5xx", 3}, {"latency", 0}};
   made.upstreams[1].breaker = {};
   made.event_loop_lag_seconds = 0.25;
   made.reloads_succeeded = 2;
@@ -137,7 +138,9 @@ TEST_CASE("everything that is live is on the page") {
            R"(circuit_breaker_rejected_total{scope="route",name="a"} 4)",
            R"(outlier_ejections_total{upstream="u",detector="consecutive-5xx",mode="enforce"} 1)",
            R"(outlier_ejections_total{upstream="u",detector="probation",mode="enforce"} 0)",
-           R"(outlier_ejections_total{upstream="v",detector="consecutive-5xx",mode="observe"} 1)",
+           R"(outlier_ejections_total{upstream="v",detector="consecutive-5xx",mode="enforce"} 1)",
+           R"(outlier_ejections_total{upstream="v",detector="consecutive-5xx",mode="observe"} 3)",
+           R"(outlier_ejections_total{upstream="v",detector="latency",mode="observe"} 0)",
            R"(outlier_ejections_denied_total{upstream="u",cause="lone"} 2)",
            R"(upstream_endpoints{upstream="u",state="healthy"} 2)",
            R"(upstream_endpoints{upstream="u",state="unhealthy"} 0)",

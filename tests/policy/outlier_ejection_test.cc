@@ -40,6 +40,25 @@ std::vector<std::uint32_t> advance(OutlierEjection& ejection, TimePoint now) {
   return changed;
 }
 
+// What the sweep did to each endpoint that it found to be an outlier, in its order.
+using Swept = std::vector<std::pair<std::uint32_t, OutlierEjection::Change>>;
+Swept sweep(OutlierEjection& ejection, const Settings& settings, TimePoint now) {
+  std::vector<IntervalStatistics> compared;
+  for (std::uint32_t slot = 0; slot < 16; ++slot) {
+    if (const auto counts = ejection.close_interval(slot)) {
+      compared.push_back(statistics_of(slot, *counts));
+    }
+  }
+  Swept swept;
+  for (const auto& verdict : sweep_verdicts(settings, compared)) {
+    swept.emplace_back(verdict.slot, ejection.carry_out(verdict, now));
+  }
+  return swept;
+}
+void sweep(OutlierEjection& ejection, TimePoint now) {
+  sweep(ejection, {}, now);
+}
+
 // The endpoint's only request while on probation came to this.
 OutlierEjection::Change probe(OutlierEjection& ejection, std::uint32_t slot, const TryEnd& end,
                               TimePoint now) {
@@ -62,7 +81,8 @@ TEST_CASE("five local failures in a row eject an endpoint for the base time") {
   CHECK(ejection.state(0) == State::Healthy);
   CHECK(ejection.count(State::Ejected) == 1);
   CHECK(ejection.snapshot(1, t0).ejected_until == t0 + 30s);
-  CHECK(ejection.ejections(Detector::ConsecutiveLocalOriginFailures) == 1);
+  CHECK(ejection.ejections(Detector::ConsecutiveLocalOriginFailures, config::PolicyMode::Enforce) ==
+        1);
 }
 
 TEST_CASE("any response ends a row of local failures, even one that counts for nothing") {
@@ -337,7 +357,7 @@ TEST_CASE("a failure on probation ejects at once, whatever detector would have b
     CHECK(change.ejected);
     CHECK(change.detector == Detector::Probation);
     CHECK(change.ejected_for == 60s);
-    CHECK(ejection.ejections(Detector::Probation) == 1);
+    CHECK(ejection.ejections(Detector::Probation, config::PolicyMode::Enforce) == 1);
     CHECK_FALSE(ejection.free_probation_slot());
   }
 }
@@ -400,26 +420,26 @@ TEST_CASE("a sweep with successes and no failure takes one ejection off") {
   advance(ejection, t0 + 30s);
   probe(ejection, 0, kRefused, t0 + 30s);
   advance(ejection, t0 + 90s);
-  ejection.sweep(t0 + 90s);
-  ejection.sweep(t0 + 100s);  // nothing came: nothing is shown
+  sweep(ejection, t0 + 90s);
+  sweep(ejection, t0 + 100s);  // nothing came: nothing is shown
   REQUIRE(ejection.snapshot(0, t0).ejections == 2);
 
   probe(ejection, 0, status(200), t0 + 100s);
-  ejection.sweep(t0 + 110s);
+  sweep(ejection, t0 + 110s);
   CHECK(ejection.snapshot(0, t0).ejections == 1);
 
   record(ejection, 0, status(200), 10);
   record(ejection, 0, status(500));
-  ejection.sweep(t0 + 120s);  // a failure among them
+  sweep(ejection, t0 + 120s);  // a failure among them
   CHECK(ejection.snapshot(0, t0).ejections == 1);
 
   record(ejection, 0, status(429), 10);
-  ejection.sweep(t0 + 130s);
+  sweep(ejection, t0 + 130s);
   CHECK(ejection.snapshot(0, t0).ejections == 1);
 
   for (int i = 0; i < 2; ++i) {
     record(ejection, 0, status(200));
-    ejection.sweep(t0 + 140s);
+    sweep(ejection, t0 + 140s);
   }
   CHECK(ejection.snapshot(0, t0).ejections == 0);
   CHECK(record(ejection, 0, kRefused, 5).ejected_for == 30s);
@@ -431,6 +451,231 @@ TEST_CASE("a quick relapse is ejected for longer") {
   advance(ejection, t0 + 30s);
   probe(ejection, 0, status(200), t0 + 30s);
   CHECK(record(ejection, 0, kRefused, 5, t0 + 31s).ejected_for == 60s);
+}
+
+// The sweep.
+
+namespace {
+
+// `failed` of a hundred tries, in turn with the successes so that no row of failures comes about.
+void hundred(OutlierEjection& ejection, std::uint32_t slot, int failed) {
+  for (int i = 0; i < 100; ++i) {
+    const bool fails = (i + 1) * failed / 100 > i * failed / 100;
+    ejection.record(slot, status(fails ? 500 : 200), t0);
+  }
+}
+
+Settings success_rate() {
+  Settings settings;
+  settings.success_rate.emplace();
+  return settings;
+}
+
+}  // namespace
+
+// Of n endpoints the last `bad` fail 60 % of 100 tries, the others none. The bound is never nearer
+// than 10 points, and 1.9 standard deviations of the others:
+//   n = 1: nothing to compare with. n = 2: fewer than min_endpoints.
+//   n = 3, 1 bad: others 100, 100 → mean 100, deviation 0, bound 90: ejected.
+//          2 bad: others 40, 100 → mean 70, deviation 30, bound 70 − 57 = 13: none.
+//   n = 5, 1 bad: as with 3. 2 bad: others 40, 100, 100, 100 → mean 85, deviation 25.98,
+//          bound 85 − 49.4 = 35.6: none.
+//   n = 10, 2 bad: others 40, 8 × 100 → mean 93.3, deviation 18.86, bound 57.5: both.
+//          3 bad: others 2 × 40, 7 × 100 → mean 86.7, deviation 24.94, bound 39.3: none, by 0.7.
+TEST_CASE("a sweep ejects whose success rate is far below the others'") {
+  struct Row {
+    std::uint32_t endpoints, bad, ejected;
+  };
+  for (const auto& [n, bad, ejected] :
+       {Row{1, 1, 0}, Row{2, 1, 0}, Row{3, 1, 1}, Row{3, 2, 0}, Row{5, 1, 1}, Row{5, 2, 0},
+        Row{10, 1, 1}, Row{10, 2, 2}, Row{10, 3, 0}, Row{10, 10, 0}}) {
+    CAPTURE(n, bad);
+    auto ejection = make_ejection(n, success_rate());
+    for (std::uint32_t slot = 0; slot < n; ++slot) {
+      hundred(ejection, slot, slot + bad >= n ? 60 : 0);
+    }
+    for (const auto& [slot, change] : sweep(ejection, success_rate(), t0)) {
+      CHECK(slot + bad >= n);
+      CHECK(change.ejected);
+      CHECK(change.detector == Detector::SuccessRate);
+      CHECK(change.evidence.own == 40);
+      CHECK(change.ejected_for == 30s);
+    }
+    CHECK(ejection.count(State::Ejected) == ejected);
+    CHECK(ejection.ejections(Detector::SuccessRate, config::PolicyMode::Enforce) == ejected);
+  }
+}
+
+// All of n but the first fail all of their tries, above 85 %; at most max(n / 2, 1 of 2) may be
+// out, and a lone one never: n = 1, 2, 3, 5, 10 → 0, 1, 1, 2, 5 ejected, the rest denied.
+TEST_CASE("a sweep's verdicts obey the caps") {
+  struct Row {
+    std::uint32_t endpoints, ejected;
+    EjectionDenial denial;
+  };
+  const auto percent = EjectionDenial::MaxEjectionPercent;
+  for (const auto& [n, ejected, denial] :
+       {Row{1, 0, EjectionDenial::Lone}, Row{2, 1, percent}, Row{3, 1, percent}, Row{5, 2, percent},
+        Row{10, 5, percent}}) {
+    CAPTURE(n);
+    Settings settings;
+    settings.failure_percentage.emplace();
+    auto ejection = make_ejection(n, settings);
+    for (std::uint32_t slot = 0; slot < n; ++slot) hundred(ejection, slot, 100);
+    const auto swept = sweep(ejection, settings, t0);
+    CHECK(swept.size() == n);
+    CHECK(ejection.count(State::Ejected) == ejected);
+    CHECK(ejection.denied(denial) == n - ejected);
+    CHECK(swept.back().second.denied == denial);
+    CHECK(swept.back().second.detector == Detector::FailurePercentage);
+
+    // Without them, nothing was counted since.
+    CHECK(sweep(ejection, settings, t0 + 10s).empty());
+  }
+}
+
+TEST_CASE("a sweep leaves min_available") {
+  Settings settings{.max_ejection_percent = 100, .min_available = 2};
+  settings.failure_percentage.emplace();
+  auto ejection = make_ejection(3, settings);
+  for (std::uint32_t slot = 0; slot < 3; ++slot) hundred(ejection, slot, 100);
+  sweep(ejection, settings, t0);
+  CHECK(ejection.count(State::Healthy) == 2);
+  CHECK(ejection.denied(EjectionDenial::MinAvailable) == 2);
+}
+
+TEST_CASE("the worst go first where the cap does not allow all") {
+  Settings settings;
+  settings.failure_percentage.emplace();
+  auto ejection = make_ejection(3, settings);
+  hundred(ejection, 0, 86);
+  hundred(ejection, 1, 99);
+  hundred(ejection, 2, 90);
+  const auto swept = sweep(ejection, settings, t0);
+  REQUIRE(swept.size() == 3);
+  CHECK(swept[0].first == 1);
+  CHECK(swept[0].second.ejected);
+  CHECK(swept[1].second.denied);
+}
+
+// 100 tries each: 10 ms at two endpoints, and 300 ms for 6 % at the third: its p95 is the 95th of
+// the sorted, 300 ms, far above 3 × 10 ms and 50 ms. At 5 % it is 10 ms.
+TEST_CASE("a sweep ejects whose p95 is far above the others'") {
+  Settings settings;
+  settings.latency.emplace();
+  for (const int slow : {5, 6}) {
+    auto ejection = make_ejection(3, settings);
+    for (std::uint32_t slot = 0; slot < 3; ++slot) {
+      for (int i = 0; i < 100; ++i) {
+        ejection.record_time(slot, status(200), slot == 1 && i < slow ? 300ms : 10ms);
+      }
+    }
+    const auto swept = sweep(ejection, settings, t0);
+    CHECK(swept.size() == (slow == 6 ? 1 : 0));
+    CHECK(ejection.count(State::Ejected) == swept.size());
+    if (swept.empty()) continue;
+    CHECK(swept[0].first == 1);
+    CHECK(swept[0].second.detector == Detector::Latency);
+    CHECK(swept[0].second.evidence.own == Approx(0.3).epsilon(0.032));
+    CHECK(swept[0].second.evidence.others == Approx(0.01).epsilon(0.032));
+  }
+}
+
+TEST_CASE("cancelled tries and timeouts tell how slow an endpoint is, refusals and resets do not") {
+  Settings settings;
+  settings.latency.emplace();
+  for (const auto& [outcome, tells] :
+       {std::pair{TryOutcome::Abandoned, true}, std::pair{TryOutcome::PerTryTimeout, true},
+        std::pair{TryOutcome::RequestTimeout, true}, std::pair{TryOutcome::ConnectTimeout, true},
+        std::pair{TryOutcome::ConnectRefused, false}, std::pair{TryOutcome::Reset, false},
+        std::pair{TryOutcome::ResetBeforeRequest, false},
+        std::pair{TryOutcome::StaleConnection, false}, std::pair{TryOutcome::BadResponse, false}}) {
+    auto ejection = make_ejection(1, settings);
+    ejection.record_time(0, {.outcome = outcome}, 1s);
+    CHECK(ejection.close_interval(0)->times.count() == (tells ? 1 : 0));
+  }
+  for (const auto& [end, tells] : {std::pair{status(200), true}, std::pair{status(500), true},
+                                   std::pair{status(429), false}, std::pair{status(501), false},
+                                   std::pair{status(505), false}, std::pair{marked(503), false}}) {
+    auto ejection = make_ejection(1, settings);
+    ejection.record_time(0, end, 1s);
+    CHECK(ejection.close_interval(0)->times.count() == (tells ? 1 : 0));
+  }
+  auto ejection = make_ejection(1, settings);
+  ejection.record_time(0, {.outcome = TryOutcome::Abandoned}, 0s);  // it had not begun
+  CHECK(ejection.close_interval(0)->times.count() == 0);
+}
+
+TEST_CASE("what never counts is no part of a success rate") {
+  auto ejection = make_ejection(1);
+  for (const auto& end :
+       {status(501), status(505), status(429), marked(503),
+        TryEnd{.outcome = TryOutcome::StaleConnection}, TryEnd{.outcome = TryOutcome::Abandoned}}) {
+    record(ejection, 0, end);
+  }
+  const auto counts = ejection.close_interval(0);
+  CHECK(counts->successes == 0);
+  CHECK(counts->failures == 0);
+}
+
+TEST_CASE("an interval holds what came since the last sweep") {
+  auto ejection = make_ejection(1);
+  hundred(ejection, 0, 60);
+  CHECK(ejection.close_interval(0)->failures == 60);
+  CHECK(ejection.close_interval(0)->failures == 0);
+  CHECK_FALSE(ejection.close_interval(1));
+}
+
+TEST_CASE("an endpoint that is out is neither judged by a sweep nor compared with") {
+  auto ejection = make_ejection(4, success_rate());
+  for (std::uint32_t slot = 0; slot < 4; ++slot) hundred(ejection, slot, slot == 3 ? 60 : 0);
+  record(ejection, 0, kRefused, 5);
+  // Of the four, the three in service are compared.
+  CHECK(sweep(ejection, success_rate(), t0).size() == 1);
+  REQUIRE(ejection.count(State::Ejected) == 2);
+
+  // With two left, there are too few to compare.
+  for (std::uint32_t slot = 0; slot < 4; ++slot) hundred(ejection, slot, slot == 2 ? 60 : 0);
+  CHECK(sweep(ejection, success_rate(), t0).empty());
+}
+
+TEST_CASE("a verdict on an endpoint that is out by now, or gone, does nothing") {
+  auto ejection = make_ejection(4);
+  record(ejection, 0, kRefused, 5);
+  for (const std::uint32_t slot : {0u, 9u}) {
+    const auto change = ejection.carry_out({.slot = slot, .detector = Detector::Latency}, t0);
+    CHECK_FALSE(change.ejected);
+    CHECK_FALSE(change.denied);
+  }
+  CHECK(ejection.count(State::Ejected) == 1);
+}
+
+TEST_CASE("a detector that comes with a reload counts from then on") {
+  auto ejection = make_ejection(1);
+  ejection.record_time(0, status(200), 1s);
+  Settings settings;
+  settings.latency.emplace();
+  ejection.configure(settings);
+  ejection.record_time(0, status(200), 1s);
+  CHECK(ejection.close_interval(0)->times.count() == 1);
+  ejection.configure({});
+  ejection.record_time(0, status(200), 1s);
+  CHECK(ejection.close_interval(0)->times.count() == 0);
+}
+
+TEST_CASE("a sweep that observes counts, and leaves rows of failures as they are") {
+  auto settings = success_rate();
+  settings.mode = config::PolicyMode::Observe;
+  auto ejection = make_ejection(3, settings);
+  for (std::uint32_t slot = 0; slot < 3; ++slot) hundred(ejection, slot, slot == 2 ? 60 : 0);
+  record(ejection, 2, kRefused, 4);
+  const auto swept = sweep(ejection, settings, t0);
+  REQUIRE(swept.size() == 1);
+  CHECK(swept[0].second.observed);
+  CHECK(ejection.count(State::Healthy) == 3);
+  CHECK(ejection.ejections(Detector::SuccessRate, config::PolicyMode::Observe) == 1);
+  CHECK(ejection.ejections(Detector::SuccessRate, config::PolicyMode::Enforce) == 0);
+  CHECK(ejection.snapshot(2, t0).consecutive_local_origin_failures == 4);
 }
 
 // Observe.
@@ -446,7 +691,10 @@ TEST_CASE("observe counts what it would have ejected, and ejects nothing") {
   // The next verdict takes a row of its own.
   CHECK_FALSE(record(ejection, 0, kRefused, 4).observed);
   CHECK(record(ejection, 0, kRefused).observed);
-  CHECK(ejection.ejections(Detector::ConsecutiveLocalOriginFailures) == 2);
+  CHECK(ejection.ejections(Detector::ConsecutiveLocalOriginFailures, config::PolicyMode::Enforce) ==
+        0);
+  CHECK(ejection.ejections(Detector::ConsecutiveLocalOriginFailures, config::PolicyMode::Observe) ==
+        2);
 }
 
 TEST_CASE("a reload to observe brings the ejected and those on probation back") {
@@ -554,7 +802,8 @@ TEST_CASE("judging allocates nothing") {
     ejection.advance(now, [](std::uint32_t) {});
     if (const auto free = ejection.free_probation_slot()) ejection.take_probation(*free);
   }
-  CHECK(ejection.ejections(Detector::ConsecutiveLocalOriginFailures) > 0);
+  CHECK(ejection.ejections(Detector::ConsecutiveLocalOriginFailures, config::PolicyMode::Enforce) >
+        0);
   CHECK(test::allocations() == before);
 }
 
