@@ -301,7 +301,9 @@ void Connection::send_local(const exchange::LocalReply& reply) {
                                .body = reply.body,
                                .request_id = request.exchange.request_id(),
                                .date = http::imf_fixdate(std::time(nullptr), date),
-                               .outrigger_retry = reply.refused_elsewhere ? "elsewhere" : "",
+                               .outrigger_retry = reply.refused_elsewhere ? "elsewhere"
+                                                  : reply.retry_no        ? "no"
+                                                                          : "",
                                .retry_after_s = reply.retry_after_s,
                                .close = request.close,
                                .keep_alive_10 = http10 && !request.close,

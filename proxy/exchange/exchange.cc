@@ -48,6 +48,11 @@ bool refused_elsewhere(FailureKind kind) {
   }
 }
 
+// More of the same is what there is too much of.
+bool refused_for_good(FailureKind kind) {
+  return kind == FailureKind::Shed || kind == FailureKind::RateLimited;
+}
+
 std::uint32_t whole_seconds_up(Duration left) {
   using std::chrono::seconds;
   const auto whole = std::chrono::ceil<seconds>(left).count();
@@ -183,7 +188,7 @@ void Exchange::begin(Scope& scope, const ListenerRoutes& listener, Caller& calle
   if (route_->config->respond) return respond(*route_->config->respond);
   if (route_->config->redirect) return redirect(*route_->config->redirect);
   if (over_body_limit(head_.content_length)) return fail(FailureKind::BodyTooLarge);
-  if (make_plan() && admit()) start_try();
+  if (make_plan() && !rate_limited() && admit()) start_try();
 }
 
 void Exchange::refuse(Scope& scope, const ListenerRoutes& listener, Caller& caller,
@@ -273,6 +278,18 @@ bool Exchange::make_plan() {
   arm(plan_->request_deadline());
   if (request_complete_) arm(plan_->on_request_complete(at).until);
   return true;
+}
+
+bool Exchange::rate_limited() {
+  const auto& settings = route_->config->rate_limit;
+  if (!settings) return false;
+  std::optional<std::string_view> key;
+  if (settings->key) {
+    if (const auto* field = head_.headers.find(settings->key->header)) key = field->value;
+  }
+  const auto wait = route_->state->rate_limited(key, now());
+  if (wait) fail(FailureKind::RateLimited, {.retry_after = *wait});
+  return wait.has_value();
 }
 
 bool Exchange::admit() {
@@ -781,9 +798,12 @@ void Exchange::fail(FailureKind kind, const Refusal& refusal) {
   }
   LocalReply reply{
       .status = answer.status, .error = answer.error, .reason = answer.reason, .body = answer.body};
-  if (answer.status == 503) reply.retry_after_s = whole_seconds_up(refusal.retry_after);
-  reply.refused_elsewhere =
-      listener_->config->direction == config::Direction::Inbound && refused_elsewhere(kind);
+  if (answer.status == 503 || answer.status == 429) {
+    reply.retry_after_s = whole_seconds_up(refusal.retry_after);
+  }
+  const bool inbound = listener_->config->direction == config::Direction::Inbound;
+  reply.refused_elsewhere = inbound && refused_elsewhere(kind);
+  reply.retry_no = inbound && refused_for_good(kind);
   record_.status = answer.status;
   record_.local_reply = true;
   head_sent_ = true;

@@ -88,6 +88,7 @@ class Exchange final : private policy::RetryGate {
   void respond(const config::Respond& answer);
   void redirect(const config::Redirect& elsewhere);
   bool make_plan();
+  bool rate_limited();
   bool admit();
   void start_try();
   void start_hedge();

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -93,7 +94,8 @@ struct RouteLive {
   std::string listener;
   BreakerLive breaker;
   std::uint32_t requests_in_flight = 0;
-  std::uint32_t max_requests = 0;  // 0: off
+  std::uint32_t max_requests = 0;             // 0: off
+  std::optional<std::uint64_t> rate_limited;  // refusals, where there is a rate limit
 };
 
 struct ListenerLive {

@@ -190,6 +190,7 @@ struct LocalReply {
   std::uint32_t retry_after_s = 0;  // 0: none
   bool refused_elsewhere = false;   // inbound: a sibling may be asked, nothing was processed here
   bool fallback = false;            // the answer of a route's fallback, in place of `reason`'s
+  bool retry_no = false;            // inbound: shed or rate-limited, a sibling would be no better
   std::span<const std::pair<std::string, std::string>> headers;  // of `respond`
 };
 

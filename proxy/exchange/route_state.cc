@@ -16,6 +16,13 @@ void RouteState::configure(const config::Route& route) {
   const std::lock_guard lock(mutex_);
   max_requests_ = route.limits.max_requests;
   limit_.configure(max_requests_.value_or(kUnlimited), kUnlimited);
+  if (!route.rate_limit) {
+    rate_limit_.reset();
+  } else if (rate_limit_) {
+    rate_limit_->configure(*route.rate_limit);
+  } else {
+    rate_limit_.emplace(*route.rate_limit, seed_);
+  }
   settings_ = route.circuit_breaker;
   if (!settings_) {
     breaker_.reset();
@@ -24,6 +31,12 @@ void RouteState::configure(const config::Route& route) {
   } else {
     breaker_.emplace(*settings_, Random(seed_));
   }
+}
+
+std::optional<Duration> RouteState::rate_limited(std::optional<std::string_view> key,
+                                                 TimePoint now) {
+  const std::lock_guard lock(mutex_);
+  return rate_limit_ ? rate_limit_->refused(key, now) : std::nullopt;
 }
 
 Refusal RouteState::admit(TimePoint now, TimePoint deadline, Permit& permit) {
@@ -84,6 +97,7 @@ RouteLive RouteState::live(TimePoint now) const {
   RouteLive live;
   live.requests_in_flight = limit_.requests();
   live.max_requests = max_requests_.value_or(0);
+  if (rate_limit_) live.rate_limited = rate_limit_->refusals();
   if (breaker_) live.breaker = breaker_live(*breaker_, settings_->mode, now);
   return live;
 }

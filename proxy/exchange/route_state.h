@@ -1,4 +1,4 @@
-// What all workers share of one route: its bulkhead and its circuit breaker.
+// What all workers share of one route: its bulkhead, its circuit breaker, its rate limit.
 //
 // Stands once per route name and survives reloads. One short mutex; under it constant time only.
 #pragma once
@@ -14,6 +14,7 @@
 #include "proxy/policy/circuit_breaker.h"
 #include "proxy/policy/concurrency_limit.h"
 #include "proxy/policy/outcome.h"
+#include "proxy/policy/rate_limit.h"
 
 namespace outrigger::exchange {
 
@@ -26,6 +27,9 @@ class RouteState {
 
   RouteState(const config::Route& route, std::uint64_t seed);
   void configure(const config::Route& route);
+
+  // The time until the next token, where none is left. Without a limit there always is one.
+  std::optional<Duration> rate_limited(std::optional<std::string_view> key, TimePoint now);
 
   // Bulkhead before breaker: a half-open probe must not be granted and then shed. None in the
   // refusal's kind where `permit` was granted; it is then to be recorded and released once each.
@@ -44,6 +48,7 @@ class RouteState {
   std::optional<std::uint32_t> max_requests_;
   policy::ConcurrencyLimit limit_;
   std::optional<policy::CircuitBreaker> breaker_;
+  std::optional<policy::RateLimit> rate_limit_;
 };
 
 // The breaker's numbers in the form of the admin pages and metrics.

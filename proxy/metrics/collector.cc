@@ -251,6 +251,15 @@ void add_breaker_families(Families& out, const exchange::LiveState& live) {
   for (Family* each : {&state, &transitions, &rejected}) out.push_back(each->take());
 }
 
+void add_load_families(Families& out, const exchange::LiveState& live) {
+  auto rate_limited = counter("rate_limited_total", "Refused by the route's rate limit");
+  for (const auto& route : live.routes) {
+    const std::pair<std::string_view, std::string_view> name{"route", route.name};
+    if (route.rate_limited) rate_limited.add({name}, static_cast<double>(*route.rate_limited));
+  }
+  out.push_back(rate_limited.take());
+}
+
 void add_endpoint_families(Families& out, const exchange::LiveState& live) {
   auto ejections = counter("outlier_ejections_total", "Endpoints ejected, by detector");
   auto denied = counter("outlier_ejections_denied_total", "Ejections not made, by cause");
@@ -377,6 +386,7 @@ std::vector<MetricFamily> Collector::Collect() const {
   add_attempt_families(families, sums, live);
   add_retry_families(families, sums, live);
   add_breaker_families(families, live);
+  add_load_families(families, live);
   add_endpoint_families(families, live);
   add_per_endpoint_families(families, live);
   add_upstream_families(families, live);
