@@ -20,6 +20,7 @@ struct Totals {
   std::uint64_t succeeded = 0;
   std::uint64_t retries = 0;
   std::uint64_t ejections = 0;
+  std::uint64_t ejections_by_sweep = 0;
 };
 
 void run(std::uint64_t seed, Totals& totals) {
@@ -30,6 +31,7 @@ void run(std::uint64_t seed, Totals& totals) {
   totals.succeeded += world.succeeded();
   totals.retries += world.retries();
   totals.ejections += world.ejections();
+  totals.ejections_by_sweep += world.ejections_by_sweep();
 }
 
 TEST_CASE("what must always hold holds in worlds of fixed seeds") {
@@ -44,6 +46,7 @@ TEST_CASE("what must always hold holds in worlds of fixed seeds") {
   CHECK(totals.succeeded < totals.finished);
   CHECK(totals.retries > 100);
   CHECK(totals.ejections > 10);
+  CHECK(totals.ejections_by_sweep > 2);
 }
 
 TEST_CASE("what must always hold holds in a fresh world") {

@@ -1,6 +1,7 @@
 #include "tests/sim/world.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 
@@ -178,7 +179,14 @@ void World::make_config() {
   if (random_.below(2) == 0) upstream.circuit_breaker.emplace();
   if (random_.below(2) == 0) {
     upstream.outlier_detection = config::present_outlier_detection();
-    upstream.outlier_detection->base_ejection_time = 2s;
+    auto& detection = *upstream.outlier_detection;
+    detection.base_ejection_time = 2s;
+    detection.interval = 200ms;
+    detection.success_rate->min_requests = 5;
+    if (random_.below(2) == 0) detection.failure_percentage.emplace().min_requests = 5;
+    if (random_.below(2) == 0) detection.latency.emplace().min_requests = 5;
+    detection.max_ejection_percent = random_.below(101);
+    detection.min_available = random_.below(3);
   }
   config_->upstreams.push_back(upstream);
 
@@ -221,6 +229,7 @@ void World::run(std::uint32_t exchanges) {
 void World::arrive() {
   if (to_come_ == 0) return;
   --to_come_;
+  states_[0]->sweep_if_due(time_.now());
   auto* caller = new SimCaller(*this);  // deletes itself when its exchange is over
   time_.after(std::chrono::microseconds(random_.below(4000)), [this] { arrive(); });
   caller->begin();
@@ -236,7 +245,7 @@ void World::change_something() {
   auto& endpoints = endpoints_[0];
   const auto& chosen = endpoints[random_.below(static_cast<std::uint32_t>(endpoints.size()))];
   Behaviour& behaviour = network_->behaviour(chosen.address);
-  switch (random_.below(10)) {
+  switch (random_.below(12)) {
     case 0:
       behaviour = {.refuses = true};
       break;
@@ -270,10 +279,15 @@ void World::change_something() {
       states_[0]->configure(config_->upstreams[0], time_.now());
       states_[0]->set_endpoints(endpoints, time_.now());
       break;
+    case 9:
+      states_[0]->eject_by_hand(chosen.address, time_.now());
+      time_.after(std::chrono::milliseconds(random_.below(500)), [this, address = chosen.address] {
+        states_[0]->restore_by_hand(address, time_.now());
+      });
+      break;
     default:
       behaviour = {};
   }
-  states_[0]->sweep_if_due(time_.now());
 }
 
 void World::check_step() {
@@ -287,6 +301,23 @@ void World::on_exchange(const ExchangeRecord& record) {
   ++finished_;
   if (record.status == 200 && record.aborted == exchange::AbortSide::None) ++succeeded_;
   check_record(record);
+  check_ejections();
+}
+
+// Those ejected by hand are none that the cap counts.
+void World::check_ejections() {
+  const auto& detection = config_->upstreams[0].outlier_detection;
+  double seen = 0;
+  double out = 0;
+  for (const auto& endpoint : states_[0]->live(time_.now()).endpoints) {
+    if (endpoint.by_hand) continue;
+    ++seen;
+    if (endpoint.state == "ejected") ++out;
+  }
+  const double share = detection ? detection->max_ejection_percent : 50;
+  const double one = seen >= 2 && share > 0 ? 1 : 0;
+  require(out <= std::max(std::floor(seen * share / 100), one),
+          "more are ejected than the cap allows");
 }
 
 void World::check_record(const ExchangeRecord& record) {
@@ -315,6 +346,16 @@ void World::check_record(const ExchangeRecord& record) {
 std::uint64_t World::ejections() const {
   std::uint64_t total = 0;
   for (const auto& each : states_[0]->live(TimePoint(1h)).ejections) total += each.count;
+  return total;
+}
+
+std::uint64_t World::ejections_by_sweep() const {
+  std::uint64_t total = 0;
+  for (const auto& each : states_[0]->live(TimePoint(1h)).ejections) {
+    const bool by_sweep = each.label == "success-rate" || each.label == "failure-percentage" ||
+                          each.label == "latency";
+    if (by_sweep) total += each.count;
+  }
   return total;
 }
 

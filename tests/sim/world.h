@@ -33,6 +33,7 @@ class World final : private exchange::Observer {
   std::uint64_t succeeded() const { return succeeded_; }
   std::uint64_t retries() const { return retries_; }
   std::uint64_t ejections() const;
+  std::uint64_t ejections_by_sweep() const;
 
  private:
   class SimCaller;
@@ -41,6 +42,7 @@ class World final : private exchange::Observer {
   void arrive();
   void change_something();
   void check_step();
+  void check_ejections();
   void check_end();
   void require(bool condition, const std::string& what) const;
 

@@ -1,69 +1,17 @@
-#include <set>
-
-#include "proxy/base/log.h"
-#include "proxy/upstream/cluster_state.h"
 #include "tests/support/catch.h"
+#include "tests/upstream/one_cluster.h"
 
 namespace outrigger::upstream {
 namespace {
 
-using namespace std::chrono_literals;
 using ByHand = ClusterState::ByHand;
-using Endpoints = std::vector<WantedEndpoint>;
-
-const TimePoint t0{1h};
-const Endpoints kThree = {
-    {"10.0.0.1:80", "10.0.0.1:80"}, {"10.0.0.2:80", "pay:80"}, {"10.0.0.3:80", "10.0.0.3:80"}};
-
-config::Upstream settings(std::optional<config::OutlierDetection> detection = {}) {
-  config::Upstream made{.name = "u", .outlier_detection = detection};
-  made.load_balancer.policy = config::LoadBalancerPolicy::RoundRobin;
-  return made;
-}
-
-// It never waits here.
-struct Try : Waiter {
-  void run() override {}
-};
-
-struct Cluster {
-  explicit Cluster(const config::Upstream& of, const Endpoints& endpoints = kThree) : state(of, 1) {
-    log::configure(log::Level::Error, log::Format::Text);
-    state.set_endpoints(endpoints, t0);
-  }
-
-  // One try; the endpoint that it was given, or "" where it was refused.
-  std::string attempt(const policy::TryEnd& end = {.status = 200}, TimePoint now = t0) {
-    Try waiter;
-    if (state.admit(waiter, false, now) != ClusterState::Admission::Granted) return "";
-    const std::string address = waiter.ticket.endpoint->address;
-    state.settle(waiter.ticket, end, 1ms, now);
-    state.finish(waiter.ticket, 1ms, false, now);
-    return address;
-  }
-  std::set<std::string> asked() {
-    std::set<std::string> all;
-    for (int i = 0; i < 12; ++i) all.insert(attempt());
-    return all;
-  }
-  exchange::EndpointLive endpoint(const std::string& address, TimePoint now = t0) {
-    for (const auto& each : state.live(now).endpoints) {
-      if (each.address == address) return each;
-    }
-    return {};
-  }
-
-  ClusterState state;
-};
-
-using Addresses = std::set<std::string>;
 
 }  // namespace
 
 TEST_CASE("an endpoint ejected by hand gets nothing until it is restored") {
   for (const auto& detection : {std::optional<config::OutlierDetection>(),
                                 std::optional(config::present_outlier_detection())}) {
-    Cluster cluster(settings(detection));
+    OneCluster cluster(settings(detection));
     CHECK(cluster.state.eject_by_hand("10.0.0.1:80", t0) == ByHand::Done);
     CHECK(cluster.state.eject_by_hand("10.0.0.1:80", t0) == ByHand::AlreadySo);
     CHECK(cluster.asked() == Addresses{"10.0.0.2:80", "10.0.0.3:80"});
@@ -80,23 +28,23 @@ TEST_CASE("an endpoint ejected by hand gets nothing until it is restored") {
 }
 
 TEST_CASE("an endpoint that is not there cannot be ejected by hand") {
-  Cluster cluster(settings());
+  OneCluster cluster(settings());
   CHECK(cluster.state.eject_by_hand("10.0.0.4:80", t0) == ByHand::NoSuchEndpoint);
   CHECK(cluster.state.restore_by_hand("10.0.0.4:80", t0) == ByHand::NoSuchEndpoint);
 }
 
 TEST_CASE("an endpoint is known by the name that it alone was configured by") {
-  Cluster cluster(settings());
+  OneCluster cluster(settings());
   CHECK(cluster.state.eject_by_hand("pay:80", t0) == ByHand::Done);
   CHECK(cluster.endpoint("10.0.0.2:80").by_hand);
   CHECK(cluster.state.restore_by_hand("pay:80", t0) == ByHand::Done);
 
-  Cluster two(settings(), {{"10.0.0.1:80", "pay:80"}, {"10.0.0.2:80", "pay:80"}});
+  OneCluster two(settings(), {{"10.0.0.1:80", "pay:80"}, {"10.0.0.2:80", "pay:80"}});
   CHECK(two.state.eject_by_hand("pay:80", t0) == ByHand::NoSuchEndpoint);
 }
 
 TEST_CASE("by hand all can be ejected, and then none is usable") {
-  Cluster cluster(settings(config::present_outlier_detection()));
+  OneCluster cluster(settings(config::present_outlier_detection()));
   for (const auto& each : kThree) {
     CHECK(cluster.state.usable(t0));
     CHECK(cluster.state.eject_by_hand(each.address, t0) == ByHand::Done);
@@ -106,7 +54,7 @@ TEST_CASE("by hand all can be ejected, and then none is usable") {
 }
 
 TEST_CASE("an ejection by hand survives reloads and resolutions") {
-  Cluster cluster(settings(config::OutlierDetection{}));
+  OneCluster cluster(settings(config::OutlierDetection{}));
   cluster.state.eject_by_hand("10.0.0.1:80", t0);
   cluster.state.configure(settings(), t0);
   cluster.state.configure(settings(config::OutlierDetection{}), t0);
@@ -127,7 +75,7 @@ TEST_CASE("an ejection by hand survives reloads and resolutions") {
 // Of three, one may be out: the one ejected by hand is not among those that the detectors see, of
 // the two others one may be out, and where a single one is left it is a lone one.
 TEST_CASE("detectors look at those that are not out by hand") {
-  Cluster cluster(settings(config::OutlierDetection{.consecutive_local_origin_failures = 1}));
+  OneCluster cluster(settings(config::OutlierDetection{.consecutive_local_origin_failures = 1}));
   const policy::TryEnd refused{.outcome = policy::TryOutcome::ConnectRefused};
   cluster.state.eject_by_hand("10.0.0.1:80", t0);
   const std::string first = cluster.attempt(refused);
@@ -144,7 +92,7 @@ TEST_CASE("detectors look at those that are not out by hand") {
 
 TEST_CASE("restoring by hand ends a detector's ejection and the way back after it") {
   for (const auto now : {t0, t0 + 30s}) {  // ejected; on probation
-    Cluster cluster(settings(config::OutlierDetection{.consecutive_local_origin_failures = 1}));
+    OneCluster cluster(settings(config::OutlierDetection{.consecutive_local_origin_failures = 1}));
     const auto address = cluster.attempt({.outcome = policy::TryOutcome::ConnectRefused});
     CHECK(cluster.endpoint(address, now).state == (now == t0 ? "ejected" : "probation"));
     CHECK(cluster.state.restore_by_hand(address, now) == ByHand::Done);
@@ -156,7 +104,7 @@ TEST_CASE("restoring by hand ends a detector's ejection and the way back after i
 
 TEST_CASE(
     "a probation's try that ends after an ejection by hand, and its undoing, decides nothing") {
-  Cluster cluster(settings(config::OutlierDetection{.consecutive_local_origin_failures = 1}));
+  OneCluster cluster(settings(config::OutlierDetection{.consecutive_local_origin_failures = 1}));
   const auto address = cluster.attempt({.outcome = policy::TryOutcome::ConnectRefused});
   const auto later = t0 + 30s;
   Try waiter;
