@@ -38,8 +38,9 @@ inline constexpr std::array<WarningKind, 23> kWarnings = {{
      "lower hedge.after, or take a percentile such as p95"},
     {"method-never-retried",
      "A route with a `retry` or `hedge` of its own takes only methods that `retry.methods` does "
-     "not name: once the upstream may have acted, nothing is tried again. Not warned of where the "
-     "route itself names its `idempotency_key_header`.",
+     "not name, or has its `retry` off: once the upstream may have acted, nothing is tried again. "
+     "Not "
+     "warned of where the route itself names its `idempotency_key_header`.",
      "add methods that are safe to repeat to retry.methods, or name the callers' "
      "idempotency_key_header"},
     {"ejection-impossible",

@@ -59,6 +59,11 @@ void method_never_retried(const RouteAt& at, const Subject& subject, Findings& o
   const auto& retry = at.route.retry;
   const bool own_retry = at.max_retries() > 0 && subject.own(at, "retry");
   const bool own_hedge = at.route.hedge && subject.own(at, "hedge");
+  if (!retry && own_hedge) {
+    return out.add(at.path + ".hedge",
+                   "only what may be retried is hedged, and retry is off: nothing is hedged",
+                   "set retry: {max_retries: 0}, which keeps the methods that may be sent twice");
+  }
   if (methods.empty() || !retry || !(own_retry || own_hedge)) return;
   if (!own_hedge && !repeats_processed(retry->retry_on)) return;
   // Whoever names the header knows which requests carry it.
