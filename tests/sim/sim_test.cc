@@ -19,6 +19,8 @@ struct Totals {
   std::uint64_t finished = 0;
   std::uint64_t succeeded = 0;
   std::uint64_t retries = 0;
+  std::uint64_t hedges = 0;
+  std::uint64_t fallbacks = 0;
   std::uint64_t ejections = 0;
   std::uint64_t ejections_by_sweep = 0;
 };
@@ -30,6 +32,8 @@ void run(std::uint64_t seed, Totals& totals) {
   totals.finished += world.finished();
   totals.succeeded += world.succeeded();
   totals.retries += world.retries();
+  totals.hedges += world.hedges();
+  totals.fallbacks += world.fallbacks();
   totals.ejections += world.ejections();
   totals.ejections_by_sweep += world.ejections_by_sweep();
 }
@@ -45,6 +49,8 @@ TEST_CASE("what must always hold holds in worlds of fixed seeds") {
   CHECK(totals.succeeded > totals.finished / 2);
   CHECK(totals.succeeded < totals.finished);
   CHECK(totals.retries > 100);
+  CHECK(totals.hedges > 100);
+  CHECK(totals.fallbacks > 100);
   CHECK(totals.ejections > 10);
   CHECK(totals.ejections_by_sweep > 2);
 }

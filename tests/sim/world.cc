@@ -32,6 +32,7 @@ class World::SimCaller final : public exchange::Caller, private exchange::Task {
     chunks_left_ = body ? 1 + world_.random_.below(3) : 0;
     request.framing = body ? http::Framing::Chunked : http::Framing::None;
     if (body && world_.random_.below(4) == 0) request.headers.add("Idempotency-Key", "k");
+    if (world_.random_.below(6) == 0) request.headers.add("x-request-timeout-ms", "120");
     // Some leave before they are answered.
     if (world_.random_.below(20) == 0) {
       later(std::chrono::milliseconds(world_.random_.below(200)), [this] {
@@ -195,6 +196,19 @@ void World::make_config() {
   if (random_.below(2) == 0)
     route.timeouts.per_try = std::chrono::milliseconds(50 + random_.below(200));
   if (random_.below(4) != 0) route.retry = config::Retry{};
+  if (route.retry && random_.below(3) == 0) {
+    route.hedge.emplace();
+    route.hedge->max = 1 + random_.below(3);
+    if (random_.below(2) == 0) {
+      route.hedge->after = {.time = std::chrono::milliseconds(random_.below(100)), .percentile = 0};
+    }
+  }
+  if (random_.below(3) == 0) {
+    using enum config::FallbackWord;
+    route.fallback.emplace();
+    route.fallback->upstream = "spare";
+    route.fallback->fallback_on.insert({FiveXx, ConnectFailure, Reset});
+  }
   if (route.retry && route.timeouts.per_try) {
     route.retry->retry_on.words.insert(config::RetryWord::PerTryTimeout);
   }
@@ -209,6 +223,11 @@ void World::make_config() {
     const std::string address = "10.0.0." + std::to_string(i + 1) + ":80";
     mine.push_back({address, address, 1 + random_.below(3)});
   }
+  if (!route.fallback) return;
+  upstream.name = "spare";
+  config_->upstreams.push_back(upstream);
+  endpoints_.push_back({{"10.0.1.1:80", "10.0.1.1:80", 1}});
+  network_->behaviour("10.0.1.1:80") = {.error_share = 0.1, .reset_share = 0.1};
 }
 
 void World::require(bool condition, const std::string& what) const {
@@ -292,9 +311,11 @@ void World::change_something() {
 
 void World::check_step() {
   const auto& limits = config_->upstreams[0].limits;
-  require(network_->requests_now() <= limits.max_requests + limits.max_connections,
+  const auto upstreams = config_->upstreams.size();  // with the same limits
+  require(network_->requests_now() <= upstreams * (limits.max_requests + limits.max_connections),
           "more requests at the endpoints than limits allow");
-  require(network_->open_connections() <= limits.max_connections, "too many connections");
+  require(network_->open_connections() <= upstreams * limits.max_connections,
+          "too many connections");
 }
 
 void World::on_exchange(const ExchangeRecord& record) {
@@ -326,16 +347,30 @@ void World::check_record(const ExchangeRecord& record) {
   // Where there is a body, `request` begins to count when its last byte has come.
   require(record.request_bytes > 0 || record.duration <= *route.timeouts.request + kTick,
           "an exchange outlived its deadline");
-  const int most = 1 + (route.retry ? route.retry->max_retries : 0) + 1;
-  require(record.try_count <= most, "more tries than max_retries allows");
+  std::array<int, 3> tries{};
+  int relayed = 0;
+  bool fell_back = false;
   for (std::size_t i = 0; i < record.try_count; ++i) {
     const auto& one = record.tries[i];
-    require((one.kind == TryKind::First) == (i == 0), "the first try is not the first");
-    if (one.kind == TryKind::First) ++budgets_[0].firsts;
-    const bool free = record.retry_reasons[i] == policy::RetryReason::StaleConnection;
+    ++tries[static_cast<std::size_t>(one.kind)];
+    relayed += one.relayed ? 1 : 0;
+    require(!fell_back, "a try after the fallback's");
+    fell_back = one.upstream != exchange::kNoIndex;
+    const bool first = one.kind == TryKind::First;
+    require(first == (i == 0 || fell_back), "the first try is not the first");
     if (one.kind == TryKind::Retry) ++retries_;
-    if (one.kind == TryKind::Retry && !free) ++budgets_[0].retries;
+    const bool free = one.kind == TryKind::Retry &&
+                      record.retry_reasons[i] == policy::RetryReason::StaleConnection;
+    if (!first && !free) ++budgets_[0].retries;
   }
+  require(tries[1] <= (route.retry ? route.retry->max_retries : 0) + 1,
+          "more tries than max_retries allows");
+  require(tries[2] <= (route.hedge ? static_cast<int>(route.hedge->max) : 0),
+          "more hedges than hedge.max");
+  require(relayed <= 1, "two responses were relayed");
+  require(!fell_back || record.fell_back, "a fallback that the record does not know of");
+  hedges_ += static_cast<std::uint64_t>(tries[2]);
+  fallbacks_ += record.fell_back ? 1 : 0;
   const auto& budget = config_->upstreams[0].retry_budget;
   const double since = seconds(time_.now().time_since_epoch());
   const double allowed = budget.percent / 100 * static_cast<double>(begun_) +
@@ -363,18 +398,24 @@ void World::check_end() {
   require(finished_ == begun_, "exchanges begun and finished differ");
   require(callers_ == 0, "a caller never heard the end");
   require(scope_.users == 0, "the scope is still in use");
-  const auto live = states_[0]->live(time_.now());
-  require(live.requests_in_flight == 0, "request places were not given back");
-  require(live.requests_pending == 0, "somebody still waits");
+  for (const auto& state : states_) {
+    const auto live = state->live(time_.now());
+    require(live.requests_in_flight == 0, "request places were not given back");
+    require(live.requests_pending == 0, "somebody still waits");
+  }
   for (const auto& cluster : clusters_) require(cluster->quiet(), "attempts are still out");
   // Connections whose dropped response is still read come back soon.
   const auto end = time_.now() + 5s;
   while (time_.step(end)) {
   }
-  const auto after = states_[0]->live(time_.now());
-  require(after.connections_active == 0, "connection places were not given back");
-  require(after.connections_connecting == 0, "connects were not counted down");
-  require(after.connections_idle == network_->open_connections(), "the pool's book is wrong");
+  std::uint32_t idle = 0;
+  for (const auto& state : states_) {
+    const auto after = state->live(time_.now());
+    require(after.connections_active == 0, "connection places were not given back");
+    require(after.connections_connecting == 0, "connects were not counted down");
+    idle += after.connections_idle;
+  }
+  require(idle == network_->open_connections(), "the pool's book is wrong");
 }
 
 }  // namespace outrigger::sim

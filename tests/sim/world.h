@@ -32,6 +32,8 @@ class World final : private exchange::Observer {
   std::uint64_t finished() const { return finished_; }
   std::uint64_t succeeded() const { return succeeded_; }
   std::uint64_t retries() const { return retries_; }
+  std::uint64_t hedges() const { return hedges_; }
+  std::uint64_t fallbacks() const { return fallbacks_; }
   std::uint64_t ejections() const;
   std::uint64_t ejections_by_sweep() const;
 
@@ -65,6 +67,8 @@ class World final : private exchange::Observer {
   std::uint64_t succeeded_ = 0;
   std::uint64_t first_tries_ = 0;
   std::uint64_t retries_ = 0;
+  std::uint64_t hedges_ = 0;
+  std::uint64_t fallbacks_ = 0;
   std::uint64_t callers_ = 0;  // alive
   struct Budget {
     std::uint64_t firsts = 0;
