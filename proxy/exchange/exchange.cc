@@ -53,6 +53,18 @@ bool refused_for_good(FailureKind kind) {
   return kind == FailureKind::Shed || kind == FailureKind::RateLimited;
 }
 
+policy::Denial denial_of(FailureKind refusal) {
+  switch (refusal) {
+    case FailureKind::CircuitOpen:
+      return policy::Denial::CircuitOpen;
+    case FailureKind::NoHealthyUpstream:
+    case FailureKind::DnsFailure:
+      return policy::Denial::NoOtherEndpoint;
+    default:
+      return policy::Denial::Overflow;
+  }
+}
+
 std::uint32_t whole_seconds_up(Duration left) {
   using std::chrono::seconds;
   const auto whole = std::chrono::ceil<seconds>(left).count();
@@ -372,7 +384,7 @@ void Exchange::start_try() {
   const StartResult result = begin_try(*main_, first ? TryKind::First : TryKind::Retry);
   switch (result.start) {
     case Start::Refused:
-      return fail(result.refusal.kind, result.refusal);
+      return refused_try(first ? TryKind::First : TryKind::Retry, result.refusal);
     case Start::Queued:
       main_->queued_since = now();
       return arm(plan_->on_queued(now()).until);
@@ -401,7 +413,7 @@ void Exchange::start_hedge() {
 
 std::optional<Duration> Exchange::hedge_delay() {
   const auto& hedge = route_->config->hedge;
-  if (!hedge || !plan_->may_hedge()) return std::nullopt;
+  if (!hedge || upgrade_allowed_ || !plan_->may_hedge()) return std::nullopt;
   if (hedge->after.percentile == 0) return hedge->after.time;
   return upstream_->latency_percentile(hedge->after.percentile);
 }
@@ -419,7 +431,12 @@ void Exchange::on_try_started(Lane& lane, std::uint32_t endpoint) {
 
 void Exchange::on_try_refused(Lane& lane, const Refusal& refusal) {
   lane.attempt.reset();
-  --record_.try_count;
+  refused_try(record_.tries[--record_.try_count].kind, refusal);
+}
+
+// The upstream had no place for it. Of a retry that was granted, this is all that is left.
+void Exchange::refused_try(TryKind kind, const Refusal& refusal) {
+  if (kind == TryKind::Retry) plan_->on_retry_refused(denial_of(refusal.kind));
   fail(refusal.kind, refusal);
 }
 

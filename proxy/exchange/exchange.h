@@ -92,6 +92,7 @@ class Exchange final : private policy::RetryGate {
   bool admit();
   void start_try();
   void start_hedge();
+  void refused_try(TryKind kind, const Refusal& refusal);
   void apply(const policy::AttemptPlan::Action& action);
   void give_up(Lane& lane, policy::TryOutcome outcome);
   void give_up_all(policy::TryOutcome outcome, const Lane* but = nullptr);

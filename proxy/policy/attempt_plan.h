@@ -104,6 +104,7 @@ class AttemptPlan {
   Action on_ended(std::uint32_t lane, const TryEnd& end, std::optional<Duration> retry_after,
                   bool body_replayable, RetryGate& gate, Random& random, TimePoint now);
   void on_hedge_begun() { ++hedges_; }
+  void on_retry_refused(Denial why) { denial_ = why; }
   // What is asked now is asked once: no retry, no hedge.
   void on_fallback() {
     last_try_ = true;

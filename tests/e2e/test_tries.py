@@ -118,6 +118,24 @@ class RetryAfterTest(Case):
         daemon.wait_metric("retries_denied_total", 1, cause="retry-after")
 
 
+class RefusedRetryTest(Case):
+    def test_a_retry_that_finds_no_place_is_not_begun(self):
+        gate = self.gate()
+        origin = self.origin(in_turn(answers(503, fields={"Retry-After": "1"}), waits_for(gate)))
+        daemon = self.proxy(origin, route={"retry": {}}, upstream={
+            **TURNS, "limits": {"max_requests": 1, "max_pending": 0}})
+        first, second = self.client(daemon), self.client(daemon)
+        first.send_request("GET", "/")
+        daemon.wait_metric("upstream_requests_in_flight", 0)
+        origin.wait_calls(1)
+        second.send_request("GET", "/")
+        origin.wait_calls(2)
+        self.assert_local(first.read_response(), 503, "overflow")
+        daemon.wait_metric("retries_denied_total", 1, cause="overflow")
+        gate.set()
+        self.assertEqual(200, second.read_response().status)
+
+
 class HedgeTest(Case):
     HEDGE = {"hedge": {"after": "50ms"}}
 
