@@ -716,7 +716,10 @@ bool Exchange::falls_back(FailureKind kind) const {
       return words.contains(Word::Timeout);
     case FailureKind::Overflow:
     case FailureKind::QueueTimeout:
+    case FailureKind::Shed:
       return words.contains(Word::Overflow);
+    case FailureKind::RateLimited:
+      return words.contains(Word::RateLimited);
     case FailureKind::ConnectRefused:
       return words.contains(Word::ConnectFailure) || words.contains(Word::FiveXx);
     case FailureKind::ConnectTimeout:
