@@ -1,11 +1,9 @@
 #include "config/load.h"
 
-#include <cerrno>
-#include <cstdio>
 #include <cstring>
-#include <memory>
 
 #include "config/describe.h"
+#include "config/document.h"
 #include "config/validate.h"
 
 namespace outrigger::config {
@@ -55,13 +53,8 @@ class Derivation {
   const Places& places_;
 };
 
-Loaded load_tree(Yaml root, const std::string& file, const Environment& environment,
-                 Diagnostics& diagnostics, Places* places) {
-  substitute(root, environment, diagnostics);
-  if (root.kind == Yaml::Kind::Null) {
-    root.kind = Yaml::Kind::Map;
-    root.at = {1, 1};
-  }
+Loaded load_tree(const Yaml& root, const std::string& file, Diagnostics& diagnostics,
+                 Places* places) {
   Reader in{diagnostics};
   in.route_defaults = map_in(root.find("defaults"), "route");
   in.upstream_defaults = map_in(root.find("defaults"), "upstream");
@@ -81,18 +74,6 @@ Loaded whole_file_error(std::string message) {
   return std::vector<Diagnostic>{{0, 0, "", std::move(message)}};
 }
 
-// At most one byte more than may be read, so that what is too large shows.
-Result<std::string, int> read_file(const std::string& path) {
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file{std::fopen(path.c_str(), "rb"),
-                                                             std::fclose};
-  if (!file) return errno;
-  std::string text(kMaxFileBytes + 1, '\0');
-  const std::size_t size = std::fread(text.data(), 1, text.size(), file.get());
-  if (std::ferror(file.get())) return errno;
-  text.resize(size);
-  return text;
-}
-
 }  // namespace
 
 Loaded load_file(const std::string& path, const Environment& environment, Places* places) try {
@@ -106,9 +87,9 @@ Loaded load_file(const std::string& path, const Environment& environment, Places
 Loaded load_text(std::string_view text, const std::string& file, const Environment& environment,
                  Places* places) try {
   Diagnostics diagnostics;
-  auto root = read_yaml(text, diagnostics);
+  const auto root = parse_document(text, environment, diagnostics);
   if (!root) return diagnostics.take();
-  return load_tree(std::move(*root), file, environment, diagnostics, places);
+  return load_tree(*root, file, diagnostics, places);
 } catch (const std::exception& error) {
   return whole_file_error(std::string{"cannot be loaded: "} + error.what());
 }

@@ -2,6 +2,8 @@
 // configuration.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
 namespace outrigger::commands {
@@ -22,5 +24,13 @@ struct DemoOptions {
   bool plain = false;
 };
 int demo(const DemoOptions& options);
+
+struct SimulateOptions {
+  std::string config_file;
+  std::string scenario_file;
+  std::optional<std::uint64_t> seed;  // instead of the scenario's
+  bool json = false;
+};
+int simulate(const SimulateOptions& options);
 
 }  // namespace outrigger::commands

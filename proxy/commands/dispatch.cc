@@ -38,6 +38,24 @@ int dispatch(int argc, char** argv) {
       ->check(CLI::NonNegativeNumber);
   demo_command->add_flag("--plain", demo_options.plain, "print lines, also on a terminal");
 
+  SimulateOptions simulate_options;
+  auto* simulate_command = app.add_subcommand(
+      "simulate", "Say what would happen in an outage: the real policies on virtual time");
+  simulate_command
+      ->add_option("-c,--config", simulate_options.config_file, "the configuration file")
+      ->required();
+  simulate_command
+      ->add_option("--scenario", simulate_options.scenario_file,
+                   "the scenario: callers, how endpoints behave, phases, hops")
+      ->required();
+  simulate_command->add_option("--seed", simulate_options.seed, "of chance, for the scenario's")
+      ->check(CLI::Range(0.0, 4294967295.0));
+  simulate_command->add_flag("--json", simulate_options.json, "print the report as JSON");
+  simulate_command->footer(
+      "Nothing is sent anywhere. The same files and seed print the same report. Scenarios to "
+      "begin\n"
+      "with, and all their keys: config/examples/scenarios.");
+
   auto* schema_command = app.add_subcommand("schema", "Print the JSON Schema of the configuration");
   auto* version_command = app.add_subcommand("version", "Print the version");
 
@@ -49,6 +67,7 @@ int dispatch(int argc, char** argv) {
   if (*run_command) return run(config_file);
   if (*check_command) return check(check_options);
   if (*demo_command) return demo(demo_options);
+  if (*simulate_command) return simulate(simulate_options);
   if (*schema_command) {
     std::puts(config::json_schema().c_str());
     return 0;

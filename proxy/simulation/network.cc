@@ -8,27 +8,28 @@ namespace outrigger::simulation {
 
 using upstream::Connection;
 
-class FakeConnection final : public Connection, private exchange::Task {
+class SimulatedConnection final : public Connection, private exchange::Task, private Asker {
  public:
-  FakeConnection(Network& network, upstream::EndpointPtr endpoint, std::uint32_t slot,
-                 Duration timeout)
-      : Connection(std::move(endpoint), slot), network_(network), id_(++network.last_id_) {
+  SimulatedConnection(Network& network, upstream::EndpointPtr endpoint, std::uint32_t slot,
+                      Duration timeout)
+      : Connection(endpoint, slot),
+        network_(network),
+        server_(network.server(endpoint->address)),
+        id_(++network.last_id_) {
     network_.alive_[id_] = this;
-    network_.most_connections_ =
-        std::max(network_.most_connections_, static_cast<std::uint32_t>(network_.alive_.size()));
-    const Behaviour& now = behaviour();
-    if (now.black_hole) {
+    const auto outcome = server_.connect();
+    if (outcome == Server::Connect::Silent) {
       later(timeout, [this] { fail_connect(true); });
       return;
     }
     const Duration round_trip = std::chrono::microseconds(200 + network_.random_.below(800));
-    later(round_trip, [this] {
-      if (behaviour().refuses) return fail_connect(false);
+    later(round_trip, [this, outcome] {
+      if (outcome == Server::Connect::Refused) return fail_connect(false);
       connected_ = true;
       user_->on_connected();
     });
   }
-  ~FakeConnection() override = default;
+  ~SimulatedConnection() override = default;
 
   void retire() override {
     end_request();
@@ -44,22 +45,22 @@ class FakeConnection final : public Connection, private exchange::Task {
   }
   bool connected() const override { return connected_; }
 
-  void send_head(const http::RequestHead& head, const http::RequestAdditions&) override {
+  void send_head(const http::RequestHead& head, const http::RequestAdditions& add) override {
     INVARIANT(connected_ && user_ && !busy_);
     ++exchanges;
     busy_ = true;
     sent_ = true;
-    received_ = reusable_ = request_complete_ = head_given_ = false;
-    to_head_ = head.is_head;
-    ++network_.requests_;
+    received_ = reusable_ = request_complete_ = false;
+    question_ = {.method = std::string(head.method),
+                 .attempt = add.attempt,
+                 .timeout_ms = add.has_timeout ? add.timeout_ms : 0};
     ++network_.requests_now_;
-    network_.most_requests_ = std::max(network_.most_requests_, network_.requests_now_);
     if (peer_closed_) later(std::chrono::microseconds(100), [this] { lose(false); });
   }
   void send_body(std::string_view bytes) override { INVARIANT(busy_ || bytes.empty()); }
   void send_end(const http::Headers*) override {
     request_complete_ = true;
-    if (!peer_closed_) answer();
+    if (!peer_closed_) job_ = server_.ask(std::move(question_), *this);
   }
   bool flush() override { return true; }
   void pause() override { paused_ = true; }
@@ -78,7 +79,8 @@ class FakeConnection final : public Connection, private exchange::Task {
     ++turn_;
     later(until - network_.time_.now(), [this] { keeper_->on_idle_over(*this); });
     // Some servers close idle connections first, and now and then nobody notices in time.
-    if (network_.random_.below(20) != 0) return;
+    const double chance = network_.manners_.idle_close_percent;
+    if (chance == 0 || network_.random_.unit() * 100 >= chance) return;
     later(std::chrono::milliseconds(network_.random_.below(3000)), [this] {
       if (network_.random_.below(2) == 0) return keeper_->on_idle_over(*this);
       peer_closed_ = true;
@@ -100,41 +102,43 @@ class FakeConnection final : public Connection, private exchange::Task {
  private:
   void run() override { delete this; }
 
-  const Behaviour& behaviour() { return network_.behaviour(endpoint()->address); }
-
   // Happens unless the connection has gone or changed hands by then.
   void later(Duration wait, std::function<void()> what) {
-    network_.time_.after(wait, [&network = network_, id = id_, turn = turn_, what] {
-      const auto at = network.alive_.find(id);
-      if (at != network.alive_.end() && at->second->turn_ == turn) what();
-    });
+    network_.time_.after(wait,
+                         [&network = network_, id = id_, turn = turn_, what = std::move(what)] {
+                           const auto at = network.alive_.find(id);
+                           if (at != network.alive_.end() && at->second->turn_ == turn) what();
+                         });
   }
 
   void fail_connect(bool timed_out) { std::exchange(user_, nullptr)->on_connect_failed(timed_out); }
 
-  void answer() {
-    const Behaviour now = behaviour();
-    if (now.black_hole) return;
-    const double chance = network_.random_.unit();
-    const Duration wait(static_cast<Duration::rep>(static_cast<double>(now.latency.count()) *
-                                                   (0.5 + network_.random_.unit())));
-    if (chance < now.reset_share) return later(wait, [this] { lose(false); });
-    breaks_ = network_.random_.unit() < now.break_share;
-    elsewhere_ = network_.random_.unit() < now.elsewhere_share;
-    const bool error = elsewhere_ || network_.random_.unit() < now.error_share;
-    later(wait, [this, error] { give_head(error ? 503 : 200); });
+  void on_answer(const Answer& answer) override {
+    job_ = 0;
+    breaks_ = answer.breaks;
+    if (answer.status == 0) return lose(false);
+    received_ = true;
+    http::ResponseHead head;
+    head.status = answer.status;
+    head.framing = http::Framing::Length;
+    head.content_length = sizeof(kBody);
+    const std::string retry_after = std::to_string(answer.retry_after_s);
+    if (!answer.retry_mark.empty()) head.headers.add("x-outrigger-retry", answer.retry_mark);
+    if (answer.retry_after_s > 0) head.headers.add("retry-after", retry_after);
+    give(head);
   }
 
-  void give_head(int status) {
-    received_ = head_given_ = true;
-    http::ResponseHead head;
-    head.status = status;
-    head.framing = http::Framing::Length;
-    head.content_length = 100;
-    if (elsewhere_) head.headers.add("x-outrigger-retry", "elsewhere");
+  void give(const http::ResponseHead& head) {
     const auto turn = turn_;
-    later(std::chrono::microseconds(network_.random_.below(2000)), [this] { give_body(); });
+    const auto longest = network_.manners_.body_time;
+    if (longest > Duration{}) {
+      const double share = network_.random_.unit();
+      const auto wait = static_cast<Duration::rep>(share * static_cast<double>(longest.count()));
+      later(Duration(wait), [this] { give_body(); });
+    }
     user_->on_response_head(head);
+    if (turn != turn_ || !user_) return;
+    if (longest == Duration{}) give_body();
     if (turn == turn_ && user_) user_->on_read_done();
   }
 
@@ -144,9 +148,8 @@ class FakeConnection final : public Connection, private exchange::Task {
       return;
     }
     if (breaks_) return lose(false);
-    static constexpr char kBytes[100] = {};
     const auto turn = turn_;
-    user_->on_response_body({kBytes, sizeof(kBytes)});
+    user_->on_response_body({kBody, sizeof(kBody)});
     if (turn != turn_ || !user_) return;
     end_request();
     reusable_ = request_complete_;
@@ -163,35 +166,45 @@ class FakeConnection final : public Connection, private exchange::Task {
 
   void end_request() {
     if (std::exchange(busy_, false)) --network_.requests_now_;
+    if (job_ != 0) server_.forget(std::exchange(job_, 0));
   }
 
+  static constexpr char kBody[100] = {};
+
   Network& network_;
+  Server& server_;
   std::uint64_t id_;
   std::uint64_t turn_ = 0;  // of hands: what was planned for an earlier one does not happen
+  std::uint64_t job_ = 0;   // at the server; 0: none
   upstream::ConnectionUser* user_ = nullptr;
   upstream::ConnectionKeeper* keeper_ = nullptr;
+  Question question_;
   bool connected_ = false;
   bool busy_ = false;
   bool sent_ = false;
   bool received_ = false;
   bool reusable_ = false;
   bool request_complete_ = false;
-  bool head_given_ = false;
-  bool to_head_ = false;
   bool peer_closed_ = false;
   bool paused_ = false;
   bool held_back_ = false;
   bool breaks_ = false;
-  bool elsewhere_ = false;
 };
 
 Network::~Network() {
   INVARIANT(alive_.empty());
 }
 
+Server& Network::server(const std::string& address) {
+  auto& server = servers_[address];
+  if (!server) server = std::make_unique<Server>(time_, random_.next());
+  return *server;
+}
+
 upstream::ConnectionPtr Network::connect(upstream::EndpointPtr endpoint, std::uint32_t slot,
                                          Duration timeout) {
-  return upstream::ConnectionPtr(new FakeConnection(*this, std::move(endpoint), slot, timeout));
+  return upstream::ConnectionPtr(
+      new SimulatedConnection(*this, std::move(endpoint), slot, timeout));
 }
 
 }  // namespace outrigger::simulation

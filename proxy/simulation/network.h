@@ -1,59 +1,50 @@
-// A network that fails on purpose: endpoints whose behaviour changes with time, and connections to
-// them that the real pool and the real attempts use.
+// A network of simulated servers, and connections to them that the real pool and the real attempts
+// use.
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 
 #include "proxy/base/random.h"
+#include "proxy/simulation/server.h"
 #include "proxy/simulation/virtual_time.h"
 #include "proxy/upstream/connection.h"
 
 namespace outrigger::simulation {
 
-// How an endpoint behaves at the moment.
-struct Behaviour {
-  bool refuses = false;        // connects are refused
-  bool black_hole = false;     // connects time out, requests are never answered
-  double error_share = 0;      // answered 503
-  double reset_share = 0;      // closed before the head
-  double break_share = 0;      // closed in the body
-  double elsewhere_share = 0;  // answered 503, marked x-outrigger-retry: elsewhere
-  Duration latency = std::chrono::milliseconds(5);  // mean time to the head
+// The rough edges of its connections.
+struct Manners {
+  double idle_close_percent = 0;  // of idle connections are closed by the server
+  Duration body_time{};           // from head to body, at most
 };
 
 class Network final : public upstream::ConnectionFactory {
  public:
-  Network(VirtualTime& time, std::uint64_t seed) : time_(time), random_(seed) {}
+  Network(VirtualTime& time, std::uint64_t seed, Manners manners = {})
+      : time_(time), random_(seed), manners_(manners) {}
   ~Network() override;
 
   upstream::ConnectionPtr connect(upstream::EndpointPtr endpoint, std::uint32_t slot,
                                   Duration timeout) override;
 
-  Behaviour& behaviour(const std::string& address) { return endpoints_[address].behaviour; }
+  // Made when first named.
+  Server& server(const std::string& address);
 
   // What is to be checked.
   std::uint32_t open_connections() const { return static_cast<std::uint32_t>(alive_.size()); }
   std::uint32_t requests_now() const { return requests_now_; }
-  std::uint32_t most_requests() const { return most_requests_; }
-  std::uint32_t most_connections() const { return most_connections_; }
-  std::uint64_t requests() const { return requests_; }
 
  private:
-  friend class FakeConnection;
-  struct Endpoint {
-    Behaviour behaviour;
-  };
+  friend class SimulatedConnection;
 
   VirtualTime& time_;
   Random random_;
-  std::map<std::string, Endpoint> endpoints_;
-  std::map<std::uint64_t, class FakeConnection*> alive_;
+  Manners manners_;
+  std::map<std::string, std::unique_ptr<Server>> servers_;
+  std::map<std::uint64_t, class SimulatedConnection*> alive_;
   std::uint64_t last_id_ = 0;
   std::uint32_t requests_now_ = 0;
-  std::uint32_t most_requests_ = 0;
-  std::uint32_t most_connections_ = 0;
-  std::uint64_t requests_ = 0;
 };
 
 }  // namespace outrigger::simulation

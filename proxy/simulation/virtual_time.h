@@ -24,6 +24,9 @@ class VirtualTime final : public exchange::Scheduler {
   }
   void after(Duration wait, std::function<void()> what) { at(now_ + wait, std::move(what)); }
 
+  // What was left to be done soon, now.
+  void settle() { tasks_.run_all(); }
+
   // The next thing, and what it leaves to be done soon. False when there is none before `end`.
   bool step(TimePoint end) {
     if (queue_.empty() || queue_.top().when > end) return false;

@@ -5,21 +5,25 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "proxy/simulation/caller.h"
+
 namespace outrigger::sim {
 
 using namespace std::chrono_literals;
 using exchange::ExchangeRecord;
 using exchange::TryKind;
 
+// Time to the head, unless a change says otherwise.
+const simulation::Latency kUsual{.min = 2500us, .max = 7500us};
+
 // A caller.
 
-class World::SimCaller final : public exchange::Caller, private exchange::Task {
+class World::SimCaller final : public simulation::VirtualCaller {
  public:
-  explicit SimCaller(World& world) : world_(world) { ++world_.callers_; }
-  ~SimCaller() override {
-    *alive_ = false;
-    --world_.callers_;
+  explicit SimCaller(World& world) : VirtualCaller(world.time_), world_(world) {
+    ++world_.callers_;
   }
+  ~SimCaller() override { --world_.callers_; }
 
   void begin() {
     auto& request = exchange_.request();
@@ -35,24 +39,13 @@ class World::SimCaller final : public exchange::Caller, private exchange::Task {
     if (world_.random_.below(6) == 0) request.headers.add("x-request-timeout-ms", "120");
     // Some leave before they are answered.
     if (world_.random_.below(20) == 0) {
-      later(std::chrono::milliseconds(world_.random_.below(200)), [this] {
-        if (exchange_.active()) exchange_.on_caller_gone();
-      });
+      later(std::chrono::milliseconds(world_.random_.below(200)), [this] { leave(); });
     }
     if (body) later(1ms, [this] { send_chunk(); });
-    const auto& listener = *world_.scope_.snapshot->listeners[0];
-    exchange_.begin(world_.scope_, listener, *this);
+    exchange_.begin(world_.sidecar_->scope(), world_.sidecar_->listener(0), *this);
     if (exchange_.active()) exchange_.on_read_done();
   }
 
-  void wake_at(TimePoint at) override {
-    ++alarm_;
-    if (at == kNever) return;
-    world_.time_.at(at, [this, alive = alive_, alarm = alarm_] {
-      if (*alive && alarm == alarm_ && exchange_.active()) exchange_.on_time();
-    });
-  }
-  void send_informational(const http::ResponseHead&) override {}
   void send_head(const http::ResponseHead&, std::string_view) override {
     world_.require(!head_sent_, "a head was sent twice");
     head_sent_ = true;
@@ -82,21 +75,12 @@ class World::SimCaller final : public exchange::Caller, private exchange::Task {
     if (chunk_held_) later(0ms, [this] { send_chunk(); });
     chunk_held_ = false;
   }
-  void on_exchange_over(bool complete) override {
+
+ private:
+  void on_over(bool complete) override {
     world_.require(!over_, "an exchange ended twice");
     world_.require(!complete || ended_, "a complete exchange without a whole response");
     over_ = true;
-    world_.time_.soon(*this);
-  }
-  std::string_view address() const override { return "127.0.0.1"; }
-
- private:
-  void run() override { delete this; }
-
-  void later(Duration wait, std::function<void()> what) {
-    world_.time_.after(wait, [alive = alive_, what] {
-      if (*alive) what();
-    });
   }
 
   void send_chunk() {
@@ -117,9 +101,6 @@ class World::SimCaller final : public exchange::Caller, private exchange::Task {
   }
 
   World& world_;
-  exchange::Exchange exchange_;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
-  std::uint64_t alarm_ = 0;
   std::uint32_t chunks_left_ = 0;
   bool head_sent_ = false;
   bool ended_ = false;
@@ -131,39 +112,20 @@ class World::SimCaller final : public exchange::Caller, private exchange::Task {
 // The world.
 
 World::World(std::uint64_t seed) : seed_(seed), random_(seed) {
-  network_ = std::make_unique<Network>(time_, seed + 1);
+  network_ = std::make_unique<Network>(
+      time_, seed + 1, simulation::Manners{.idle_close_percent = 5, .body_time = 2ms});
   make_config();
-  for (std::size_t i = 0; i < config_->upstreams.size(); ++i) {
-    const config::Upstream& settings = config_->upstreams[i];
-    states_.push_back(std::make_shared<upstream::ClusterState>(settings, seed + 10 + i));
-    states_.back()->set_endpoints(endpoints_[i], time_.now());
-    clusters_.push_back(
-        std::make_unique<upstream::Cluster>(states_.back(), settings, *network_, time_, random_));
-    scope_.upstreams.push_back(clusters_.back().get());
-  }
-  budgets_.resize(config_->upstreams.size());
-  scope_.random = &random_;
-  scope_.scheduler = &time_;
-  struct Forward final : exchange::Observer {
-    explicit Forward(exchange::Observer& to) : to_(to) {}
-    void on_exchange_begun(std::uint32_t l, std::uint32_t r) override {
-      to_.on_exchange_begun(l, r);
-    }
-    void on_exchange(const ExchangeRecord& record) override { to_.on_exchange(record); }
-    exchange::Observer& to_;
-  };
   exchange::Observer& observer = *this;
-  scope_.observer = std::make_unique<Forward>(observer);
-  scope_.snapshot = exchange::compile(config_, [&](const config::Route& route) {
-    return std::make_shared<exchange::RouteState>(route, seed + 50);
-  });
+  sidecar_ = std::make_unique<Sidecar>(config_, seed + 10, time_, *network_, observer);
+  budgets_.resize(config_->upstreams.size());
 }
 
 World::~World() {
-  for (auto& cluster : clusters_) cluster->drop_idle();
+  sidecar_->drop_idle();
   while (time_.step(time_.now() + 1s)) {
   }
-  clusters_.clear();
+  sidecar_.reset();
+  time_.settle();
 }
 
 void World::make_config() {
@@ -189,6 +151,12 @@ void World::make_config() {
     detection.max_ejection_percent = random_.below(101);
     detection.min_available = random_.below(3);
   }
+  const auto count = 1 + random_.below(6);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    upstream.endpoints.push_back(
+        {.address = "10.0.0." + std::to_string(i + 1) + ":80", .weight = 1 + random_.below(3)});
+  }
+  endpoints_ = simulation::wanted_endpoints(upstream);
   config_->upstreams.push_back(upstream);
 
   config::Route route{.name = "r", .upstream = "u"};
@@ -216,18 +184,12 @@ void World::make_config() {
   if (random_.below(3) == 0) route.limits.max_requests = 10 + random_.below(50);
   config_->listeners.push_back(config::Listener{.name = "l", .address = "127.0.0.1:1"});
   config_->listeners.back().routes.push_back(route);
-
-  const auto count = 1 + random_.below(6);
-  auto& mine = endpoints_.emplace_back();
-  for (std::uint32_t i = 0; i < count; ++i) {
-    const std::string address = "10.0.0." + std::to_string(i + 1) + ":80";
-    mine.push_back({address, address, 1 + random_.below(3)});
-  }
   if (!route.fallback) return;
   upstream.name = "spare";
+  upstream.endpoints = {{.address = "10.0.1.1:80"}};
   config_->upstreams.push_back(upstream);
-  endpoints_.push_back({{"10.0.1.1:80", "10.0.1.1:80", 1}});
-  network_->behaviour("10.0.1.1:80") = {.error_share = 0.1, .reset_share = 0.1};
+  network_->server("10.0.1.1:80")
+      .behave({.latency = kUsual, .statuses = {{503, 10}}, .reset_percent = 10});
 }
 
 void World::require(bool condition, const std::string& what) const {
@@ -248,7 +210,7 @@ void World::run(std::uint32_t exchanges) {
 void World::arrive() {
   if (to_come_ == 0) return;
   --to_come_;
-  states_[0]->sweep_if_due(time_.now());
+  sidecar_->tick();
   auto* caller = new SimCaller(*this);  // deletes itself when its exchange is over
   time_.after(std::chrono::microseconds(random_.below(4000)), [this] { arrive(); });
   caller->begin();
@@ -257,55 +219,63 @@ void World::arrive() {
 // An endpoint gets worse or better, leaves or comes; the configuration is loaded again.
 void World::change_something() {
   if (to_come_ == 0) {  // let what is under way end
-    for (const auto& endpoint : endpoints_[0]) network_->behaviour(endpoint.address) = {};
+    for (const auto& endpoint : endpoints_) network_->server(endpoint.address).behave({});
     return;
   }
   time_.after(std::chrono::milliseconds(50 + random_.below(1000)), [this] { change_something(); });
-  auto& endpoints = endpoints_[0];
-  const auto& chosen = endpoints[random_.below(static_cast<std::uint32_t>(endpoints.size()))];
-  Behaviour& behaviour = network_->behaviour(chosen.address);
-  switch (random_.below(12)) {
+  upstream::ClusterState& state = sidecar_->state(0);
+  const auto& chosen = endpoints_[random_.below(static_cast<std::uint32_t>(endpoints_.size()))];
+  const double share = random_.unit() * 100;
+  const auto behave = [&](simulation::Behaviour behaviour,
+                          const simulation::Latency& latency = kUsual) {
+    behaviour.latency = latency;
+    network_->server(chosen.address).behave(std::move(behaviour));
+  };
+  switch (random_.below(13)) {
     case 0:
-      behaviour = {.refuses = true};
+      behave({.refuse_percent = 100});
       break;
     case 1:
-      behaviour = {.black_hole = true};
+      behave({.unreachable_percent = 100, .hang_percent = 100});
       break;
     case 2:
-      behaviour = {.error_share = random_.unit()};
+      behave({.statuses = {{503, share}}});
       break;
     case 3:
-      behaviour = {.reset_share = random_.unit()};
+      behave({.reset_percent = share});
       break;
     case 4:
-      behaviour = {.break_share = random_.unit()};
+      behave({.break_percent = share});
       break;
     case 5:
-      behaviour = {.elsewhere_share = random_.unit()};
+      behave({.elsewhere_percent = share});
       break;
     case 6:
-      behaviour = {.latency = std::chrono::milliseconds(random_.below(500))};
+      behave({}, {.min = Duration{}, .max = std::chrono::milliseconds(random_.below(1000))});
       break;
     case 7: {
       std::vector<upstream::WantedEndpoint> some;
-      for (const auto& each : endpoints) {
+      for (const auto& each : endpoints_) {
         if (random_.below(3) != 0) some.push_back(each);
       }
-      states_[0]->set_endpoints(some, time_.now());
+      state.set_endpoints(some, time_.now());
       break;
     }
     case 8:
-      states_[0]->configure(config_->upstreams[0], time_.now());
-      states_[0]->set_endpoints(endpoints, time_.now());
+      state.configure(config_->upstreams[0], time_.now());
+      state.set_endpoints(endpoints_, time_.now());
       break;
     case 9:
-      states_[0]->eject_by_hand(chosen.address, time_.now());
+      behave({.capacity = simulation::Capacity{.requests = 1 + random_.below(4), .queue = 20}});
+      break;
+    case 10:
+      state.eject_by_hand(chosen.address, time_.now());
       time_.after(std::chrono::milliseconds(random_.below(500)), [this, address = chosen.address] {
-        states_[0]->restore_by_hand(address, time_.now());
+        sidecar_->state(0).restore_by_hand(address, time_.now());
       });
       break;
     default:
-      behaviour = {};
+      behave({});
   }
 }
 
@@ -330,7 +300,7 @@ void World::check_ejections() {
   const auto& detection = config_->upstreams[0].outlier_detection;
   double seen = 0;
   double out = 0;
-  for (const auto& endpoint : states_[0]->live(time_.now()).endpoints) {
+  for (const auto& endpoint : sidecar_->state(0).live(time_.now()).endpoints) {
     if (endpoint.by_hand) continue;
     ++seen;
     if (endpoint.state == "ejected") ++out;
@@ -380,13 +350,13 @@ void World::check_record(const ExchangeRecord& record) {
 
 std::uint64_t World::ejections() const {
   std::uint64_t total = 0;
-  for (const auto& each : states_[0]->live(TimePoint(1h)).ejections) total += each.count;
+  for (const auto& each : sidecar_->state(0).live(TimePoint(1h)).ejections) total += each.count;
   return total;
 }
 
 std::uint64_t World::ejections_by_sweep() const {
   std::uint64_t total = 0;
-  for (const auto& each : states_[0]->live(TimePoint(1h)).ejections) {
+  for (const auto& each : sidecar_->state(0).live(TimePoint(1h)).ejections) {
     const bool by_sweep = each.label == "success-rate" || each.label == "failure-percentage" ||
                           each.label == "latency";
     if (by_sweep) total += each.count;
@@ -397,20 +367,20 @@ std::uint64_t World::ejections_by_sweep() const {
 void World::check_end() {
   require(finished_ == begun_, "exchanges begun and finished differ");
   require(callers_ == 0, "a caller never heard the end");
-  require(scope_.users == 0, "the scope is still in use");
-  for (const auto& state : states_) {
-    const auto live = state->live(time_.now());
+  require(sidecar_->scope().users == 0, "the scope is still in use");
+  for (std::size_t i = 0; i < config_->upstreams.size(); ++i) {
+    const auto live = sidecar_->state(i).live(time_.now());
     require(live.requests_in_flight == 0, "request places were not given back");
     require(live.requests_pending == 0, "somebody still waits");
   }
-  for (const auto& cluster : clusters_) require(cluster->quiet(), "attempts are still out");
+  require(sidecar_->quiet(), "attempts are still out");
   // Connections whose dropped response is still read come back soon.
   const auto end = time_.now() + 5s;
   while (time_.step(end)) {
   }
   std::uint32_t idle = 0;
-  for (const auto& state : states_) {
-    const auto after = state->live(time_.now());
+  for (std::size_t i = 0; i < config_->upstreams.size(); ++i) {
+    const auto after = sidecar_->state(i).live(time_.now());
     require(after.connections_active == 0, "connection places were not given back");
     require(after.connections_connecting == 0, "connects were not counted down");
     idle += after.connections_idle;

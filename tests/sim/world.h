@@ -2,22 +2,20 @@
 // wait, send bodies, and leave. The real Exchange, Cluster, pool and policies run in it.
 #pragma once
 
-#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "config/model.h"
-#include "proxy/exchange/exchange.h"
-#include "proxy/exchange/scope.h"
+#include "proxy/exchange/record.h"
 #include "proxy/simulation/network.h"
+#include "proxy/simulation/sidecar.h"
 #include "proxy/simulation/virtual_time.h"
-#include "proxy/upstream/cluster.h"
 
 namespace outrigger::sim {
 
-using simulation::Behaviour;
 using simulation::Network;
+using simulation::Sidecar;
 using simulation::VirtualTime;
 
 class World final : private exchange::Observer {
@@ -57,10 +55,8 @@ class World final : private exchange::Observer {
   VirtualTime time_;
   std::unique_ptr<Network> network_;
   std::shared_ptr<config::Config> config_;
-  std::vector<std::shared_ptr<upstream::ClusterState>> states_;
-  std::vector<std::unique_ptr<upstream::Cluster>> clusters_;
-  std::vector<std::vector<upstream::WantedEndpoint>> endpoints_;  // by upstream, all there may be
-  exchange::Scope scope_;
+  std::vector<upstream::WantedEndpoint> endpoints_;  // all there may be
+  std::unique_ptr<Sidecar> sidecar_;
   std::uint32_t to_come_ = 0;
   std::uint64_t begun_ = 0;
   std::uint64_t finished_ = 0;

@@ -23,7 +23,8 @@ ALLOWED = {
     "proxy/metrics": ["proxy/base", "proxy/exchange/record.h", "proxy/exchange/live_state.h",
                       "proxy/exchange/failure.h", "proxy/policy"],
     "proxy/lint": ["proxy/base", "config", "proxy/policy", "proxy/exchange", "proxy/upstream"],
-    "proxy/simulation": ["proxy/base", "config", "proxy/policy", "proxy/exchange", "proxy/upstream"],
+    "proxy/simulation": ["proxy/base", "config", "proxy/policy", "proxy/exchange", "proxy/upstream",
+                         "proxy/http"],
     "proxy/admin": ["proxy/base", "config/model.h", "proxy/http", "proxy/net", "proxy/metrics",
                     "proxy/exchange/record.h", "proxy/exchange/live_state.h", "proxy/policy"],
 }
