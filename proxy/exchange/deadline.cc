@@ -51,7 +51,9 @@ std::optional<Duration> parse_grpc_timeout(std::string_view value) {
   const auto unit = unit_of(value.back());
   const auto count = digits(value.substr(0, value.size() - 1), kMaxGrpcDigits);
   if (!unit || !count) return std::nullopt;
-  return *unit * *count;
+  // 99999999H is more than a Duration holds; beyond a year nobody tells the difference.
+  constexpr Duration kMost = std::chrono::hours{24 * 365};
+  return *count > kMost / *unit ? kMost : *unit * *count;
 }
 
 CallerDeadline caller_deadline(const http::Headers& headers, const DeadlineHeaders& listen_to) {

@@ -146,7 +146,7 @@ void Exchange::reset(Scope& scope, const ListenerRoutes& listener, Caller& calle
   request_complete_ = body_paused_ = response_paused_ = head_sent_ = continue_sent_ = false;
   tunnelled_ = upgrade_allowed_ = false;
   route_settled_ = false;
-  has_idempotency_key_ = repeatable_ = next_fresh_ = maybe_processed_ = false;
+  repeatable_ = next_fresh_ = maybe_processed_ = false;
   original_failure_ = FailureKind::None;
   fallback_reason_ = {};
   body_replayable_ = true;
@@ -264,15 +264,15 @@ bool Exchange::over_body_limit(std::uint64_t bytes) const {
 // retry that something else forbids. A try is judged at its response head; a body that breaks
 // off later adds a failure to the endpoint.
 
+bool Exchange::may_be_repeated(const policy::RetryRule& rule) const {
+  const auto& key = rule.idempotency_key_header();
+  return rule.repeatable(head_.method, key && head_.headers.find(*key) != nullptr);
+}
+
 // False where the caller's deadline is over already.
 bool Exchange::make_plan() {
   const auto at = now();
-  const auto& retry = route_->plan.retry;
-  if (retry && route_->config->retry->idempotency_key_header) {
-    has_idempotency_key_ =
-        head_.headers.find(*route_->config->retry->idempotency_key_header) != nullptr;
-  }
-  repeatable_ = retry && retry->repeatable(head_.method, has_idempotency_key_);
+  repeatable_ = route_->plan.retry && may_be_repeated(*route_->plan.retry);
   upstream_ = scope_->upstreams[route_->upstream];
   const auto caller = caller_deadline(head_.headers, listener_->deadline_headers);
   record_.deadline_malformed = caller.malformed;
@@ -362,11 +362,9 @@ StartResult Exchange::begin_try(Lane& lane, TryKind kind) {
   next_fresh_ = false;
   const auto told = plan_->least_deadline(at);
   if (told != kNever) {
-    const auto& listens_to = listener_->deadline_headers;
     lane.request.told_deadline = told;
-    lane.request.additions.has_timeout = listens_to.timeout_ms;
-    lane.request.additions.has_grpc_timeout =
-        listens_to.grpc && head_.headers.has(http::Field::GrpcTimeout);
+    lane.request.additions.has_timeout = true;
+    lane.request.additions.has_grpc_timeout = head_.headers.has(http::Field::GrpcTimeout);
   }
   lane.queued_since = {};
   StartResult result = upstream_->start(lane.request, lane);
@@ -540,8 +538,9 @@ std::optional<Duration> Exchange::retry_after(const http::ResponseHead& head) co
   const auto value = head.headers.value_of(http::Field::RetryAfter);
   std::uint32_t seconds = 0;
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), seconds);
-  if (error == std::errc{} && end == value.data() + value.size()) {
-    return std::chrono::seconds(seconds);
+  if (end == value.data() + value.size() && error != std::errc::invalid_argument) {
+    const bool huge = error == std::errc::result_out_of_range;
+    return std::chrono::seconds(huge ? kMaxRetryAfter : std::int64_t{seconds});
   }
   const auto until = http::parse_http_date(value);
   if (!until) return std::nullopt;
@@ -745,7 +744,7 @@ bool Exchange::falls_back(const TryEnd& end) const {
 // for a place, for then the answer in hand stands.
 bool Exchange::start_fallback(FailureKind kind, std::string_view reason) {
   const bool may_be_sent = plan_ && body_replayable_ && now() < plan_->least_deadline(now()) &&
-                           (repeatable_ || !maybe_processed_);
+                           (!maybe_processed_ || may_be_repeated(route_->repeat_rule));
   if (!may_be_sent) return false;
   Upstream* const original = upstream_;
   upstream_ = scope_->upstreams[route_->fallback];

@@ -87,6 +87,7 @@ class Exchange final : private policy::RetryGate {
   bool find_route();
   void respond(const config::Respond& answer);
   void redirect(const config::Redirect& elsewhere);
+  bool may_be_repeated(const policy::RetryRule& rule) const;
   bool make_plan();
   bool rate_limited();
   bool admit();
@@ -178,7 +179,6 @@ class Exchange final : private policy::RetryGate {
   bool tunnelled_ = false;
   bool route_settled_ = false;
   bool upgrade_allowed_ = false;
-  bool has_idempotency_key_ = false;
   bool repeatable_ = false;
   bool maybe_processed_ = false;                      // a try may have reached an application
   bool next_fresh_ = false;                           // the next try takes a new connection

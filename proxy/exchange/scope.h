@@ -26,6 +26,7 @@ struct Route {
   std::uint32_t upstream = kNoIndex;  // into Scope::upstreams
   std::uint32_t fallback = kNoIndex;  // fallback.upstream, likewise
   policy::PlanSettings plan;
+  policy::RetryRule repeat_rule{config::Retry{}};  // plan.retry; the default one where that is off
   std::shared_ptr<RouteState> state;
 };
 
@@ -86,6 +87,7 @@ std::shared_ptr<const Snapshot> compile(std::shared_ptr<const config::Config> co
         made.fallback = index_of_upstream(*config, *route.fallback->upstream);
       }
       made.plan = compile_plan(route, config->upstreams[made.upstream]);
+      if (made.plan.retry) made.repeat_rule = *made.plan.retry;
     }
     snapshot->listeners.push_back(std::move(compiled));
   }

@@ -72,7 +72,7 @@ Processed processed(const TryEnd& end) {
 
 RetryRule::RetryRule(const config::Retry& settings)
     : methods_(settings.methods),
-      key_repeats_(settings.idempotency_key_header.has_value()),
+      key_header_(settings.idempotency_key_header),
       suppress_nested_(settings.nested == config::NestedRetries::Suppress),
       max_retries_(settings.max_retries) {
   for (const auto word : settings.retry_on.words) {
@@ -85,7 +85,7 @@ RetryRule::RetryRule(const config::Retry& settings)
 }
 
 bool RetryRule::repeatable(std::string_view method, bool has_idempotency_key) const {
-  return (key_repeats_ && has_idempotency_key) ||
+  return (key_header_ && has_idempotency_key) ||
          std::ranges::find(methods_, method) != methods_.end();
 }
 

@@ -8,6 +8,7 @@
 #include <array>
 #include <bitset>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -63,6 +64,7 @@ class RetryRule {
 
   // Asked once of a request: it may be sent again after it may have been processed.
   bool repeatable(std::string_view method, bool has_idempotency_key) const;
+  const std::optional<std::string>& idempotency_key_header() const { return key_header_; }
 
   // A request that is itself a retry of the proxy before may be tried again all the same.
   bool allows_nested() const { return !suppress_nested_; }
@@ -103,7 +105,7 @@ class RetryRule {
   std::bitset<kRetryReasons> words_;
   std::bitset<kStatuses> statuses_;
   std::vector<std::string> methods_;
-  bool key_repeats_;
+  std::optional<std::string> key_header_;
   bool suppress_nested_;
   int max_retries_;
 };

@@ -251,7 +251,8 @@ ClusterState::Pick ClusterState::pick_locked(Waiter& waiter, TimePoint now) {
     return Pick::Found;
   }
   const bool some_at_limit = std::ranges::any_of(slots_, [&](const Slot& slot) {
-    return slot.endpoint && !slot.departing && at_limit_locked(slot);
+    const auto index = static_cast<std::uint32_t>(&slot - slots_.data());
+    return in_service_locked(index) && at_limit_locked(slot);
   });
   return some_at_limit && !waiter.elsewhere ? Pick::AllAtLimit : Pick::None;
 }
@@ -374,14 +375,21 @@ void ClusterState::settle(Ticket& ticket, const policy::TryEnd& end, Duration ti
     ++slot.outcomes[static_cast<std::size_t>(exchange::attempt_outcome(end))];
     if (policy::is_failure(policy::failure_class(end))) ++slot.failures;
     if (end.draining) pause_draining_locked(ticket.slot, now);
-    if (ticket.sample && !policy::is_connect_failure(end.outcome))
+    // A try that was cut off took at least so long: it may make its endpoint look slower, never
+    // quicker.
+    const bool cut_off =
+        end.outcome == TryOutcome::Abandoned && end.processed == policy::Processed::MaybeProcessed;
+    if ((ticket.sample || cut_off) && !policy::is_connect_failure(end.outcome)) {
       latency_.record(time_to_head, now);
+    }
+    const bool says_slow = cut_off && time_to_head > choice_.latency(ticket.slot, now);
     if (ejection_ && !slot.departing) {
       if (ticket.probation && !ticket.sample) ejection_->give_back_probation(ticket.slot);
       ejection_->record_time(ticket.slot, end, time_to_head);
       change = ejection_->record(ticket.slot, end, now, ticket.probation);
       if (change.restored) choice_.forget_latency(ticket.slot);
     }
+    ticket.sample = ticket.sample || says_slow;
     update_selectable_locked(ticket.slot);
   }
   report(ticket.slot, change, before, after);

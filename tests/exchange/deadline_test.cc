@@ -24,7 +24,7 @@ TEST_CASE("a gRPC timeout has up to eight digits and a unit") {
   CHECK(parse_grpc_timeout("4m") == 4ms);
   CHECK(parse_grpc_timeout("5u") == 5us);
   CHECK(parse_grpc_timeout("6n") == 6ns);
-  CHECK(parse_grpc_timeout("99999999H") == 99999999h);
+  CHECK(parse_grpc_timeout("99999999H") == 24h * 365);
   for (const char* wrong : {"", "S", "5", "5s", "123456789m", "1.5S", "-1S", "5 S"}) {
     INFO(wrong);
     CHECK_FALSE(parse_grpc_timeout(wrong));
