@@ -28,7 +28,7 @@ int demo(const DemoOptions& options);
 struct SimulateOptions {
   std::string config_file;
   std::string scenario_file;
-  std::optional<std::uint64_t> seed;  // instead of the scenario's
+  std::optional<std::uint32_t> seed;  // instead of the scenario's
   bool json = false;
 };
 int simulate(const SimulateOptions& options);

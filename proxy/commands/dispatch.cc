@@ -48,8 +48,8 @@ int dispatch(int argc, char** argv) {
       ->add_option("--scenario", simulate_options.scenario_file,
                    "the scenario: callers, how endpoints behave, phases, hops")
       ->required();
-  simulate_command->add_option("--seed", simulate_options.seed, "of chance, for the scenario's")
-      ->check(CLI::Range(0.0, 4294967295.0));
+  simulate_command->add_option("--seed", simulate_options.seed,
+                               "the seed of all chance, instead of the scenario's");
   simulate_command->add_flag("--json", simulate_options.json, "print the report as JSON");
   simulate_command->footer(
       "Nothing is sent anywhere. The same files and seed print the same report. Scenarios to "
