@@ -205,7 +205,7 @@ Json Timestamp::alternatives() const {
 
 void RewriteHost::read(Reader& in, const Yaml& node, Rewrite& out) const {
   out.host.reset();
-  out.host_auto = node.is("auto");
+  out.host_auto = node.says("auto");
   if (out.host_auto) return;
   std::string host;
   const std::size_t faults = in.faults();
@@ -245,8 +245,8 @@ Json HashCookie::alternatives(Definitions& definitions) const {
 void HashOnKind::read(Reader& in, const Yaml& node, HashOn& out) const {
   out = {};
   if (node.kind == Yaml::Kind::Map) return Block<HashOn>{}.read(in, node, out);
-  if (node.is("source_ip")) return;
-  if (!node.is("path")) return in.expected(node, expected());
+  if (node.says("source_ip")) return;
+  if (!node.says("path")) return in.expected(node, expected());
   out.kind = HashOn::Kind::Path;
 }
 
@@ -294,7 +294,7 @@ void RetryOnList::read(Reader& in, const Yaml& node, RetryOn& out) const {
     in.note(item);
     RetryWord word{};
     std::uint64_t status = 0;
-    if (item.is("default") || (item.quoted && item.text == "default")) {
+    if (item.says("default")) {
       out.words.merge(Retry{}.retry_on.words);
     } else if (!Word<RetryWord>{}.parse(item, word)) {
       out.words.insert(word);

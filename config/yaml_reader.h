@@ -35,6 +35,8 @@ struct Yaml {
   bool from_environment() const { return !written.empty(); }
   // The unquoted word.
   bool is(std::string_view word) const { return kind == Kind::Scalar && !quoted && text == word; }
+  // The word, unquoted or not: where no text could be meant by it.
+  bool says(std::string_view word) const { return kind == Kind::Scalar && text == word; }
   const Yaml* find(std::string_view name) const;
 };
 

@@ -45,10 +45,16 @@ metrics::Catalogue catalogue_of(const config::Config& config) {
     for (const auto& route : listener.routes) {
       const bool responds = route.fallback && route.fallback->respond;
       const bool asks = route.fallback && route.fallback->upstream;
-      catalogue.routes.push_back({listener.name, route.name, route.upstream.value_or(""),
-                                  responds ? "respond"
-                                  : asks   ? *route.fallback->upstream
-                                           : ""});
+      auto& labels = catalogue.routes.emplace_back();
+      labels = {listener.name, route.name, route.upstream.value_or(""),
+                responds ? "respond"
+                : asks   ? *route.fallback->upstream
+                         : ""};
+      if (!route.split) continue;
+      labels.upstream = route.split->to.front().upstream;
+      for (const auto& target : route.split->to) {
+        labels.split.push_back(exchange::index_of_upstream(config, target.upstream));
+      }
     }
   }
   return catalogue;

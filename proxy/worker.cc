@@ -43,6 +43,7 @@ void Worker::apply(Assignment& assignment) {
   scope.observer = std::move(assignment.observer);
   scope.random = &random_;
   scope.scheduler = &scheduler;
+  scope.mirrors = &mirrors_;
   std::map<std::string, std::shared_ptr<upstream::Cluster>> clusters;
   for (std::size_t i = 0; i < assignment.upstreams.size(); ++i) {
     const config::Upstream& settings = assignment.config->upstreams[i];
@@ -109,6 +110,7 @@ void Worker::measure_lag() {
     const std::chrono::duration<double> late = std::chrono::steady_clock::now() - posted;
     lag_seconds_.store(late.count(), std::memory_order_relaxed);
     for (const auto& [name, cluster] : clusters_) cluster->serve_queue();
+    mirrors_.expire(loop_.now());
     forget_old_scopes();
   });
 }
@@ -142,6 +144,7 @@ void Worker::shut_down() {
   for (Bound& bound : leaving_) bound.listener->close_all();
   listeners_.clear();
   leaving_.clear();
+  mirrors_.clear();
   scopes_.clear();
   clusters_.clear();
   loop_.stop();

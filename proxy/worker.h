@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "proxy/downstream/listener.h"
+#include "proxy/exchange/mirror.h"
 #include "proxy/exchange/scope.h"
 #include "proxy/metrics/exchange_meter.h"
 #include "proxy/net/deferred.h"
@@ -80,6 +81,7 @@ class Worker final : private exchange::Scheduler, private net::Deferred {
   upstream::Http1ConnectionFactory factory_;
   std::map<std::string, std::shared_ptr<upstream::Cluster>> clusters_;
   std::list<WorkerScope> scopes_;  // the newest last
+  exchange::Mirrors mirrors_;      // of requests of these scopes
   std::vector<Bound> listeners_;
   std::vector<Bound> leaving_;  // no longer configured, until their connections have ended
   std::atomic<double> lag_seconds_{0};

@@ -270,7 +270,10 @@ void Connection::send_head(const http::ResponseHead& response, std::string_view 
                              .close = request.close,
                              .keep_alive_10 = http10 && !request.close && !tunnel,
                              .chunked = request.response_framing == Framing::Chunked,
-                             .via = listener_.settings().via});
+                             .via = listener_.settings().via,
+                             .set_cookie = request.exchange.set_cookie(),
+                             .edits = request.exchange.response_edits(),
+                             .variables = request.exchange.response_variables()});
   // Bytes that came after the request that asked for the upgrade belong to the tunnel.
   if (tunnel && !partial_.empty()) listener_.scope().scheduler->soon(*this);
 }

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "proxy/base/check.h"
+#include "proxy/exchange/hash_key.h"
 #include "proxy/exchange/path_dots.h"
 #include "proxy/exchange/redirect.h"
 #include "proxy/http/date.h"
@@ -140,6 +141,7 @@ void Exchange::reset(Scope& scope, const ListenerRoutes& listener, Caller& calle
   armed_at_ = kNever;
   tried_count_ = 0;
   kept_body_.clear();
+  set_cookie_.clear();
   trailers_ = nullptr;
   first_try_at_ = {};
   main_ = &lanes_[0];
@@ -224,11 +226,22 @@ bool Exchange::find_route() {
   if (found) {
     route_ = &listener_->routes[*found];
     record_.route = route_->index;
-    record_.upstream = route_->upstream;
+    record_.upstream = choose_upstream();
   }
   scope_->observer->on_exchange_begun(record_.listener, record_.route);
   if (!found) fail(refused ? FailureKind::PathDots : FailureKind::NoRoute);
   return found.has_value();
+}
+
+std::uint32_t Exchange::choose_upstream() {
+  if (!route_->split) return route_->upstream;
+  const std::uint64_t random = scope_->random->next();
+  const auto& hash_on = route_->config->split->hash_on;
+  if (!hash_on) return route_->targets[route_->split->pick(random)].upstream;
+  HashKey key = hash_key(*hash_on, head_, caller_->address(), random);
+  set_cookie_ = std::move(key.set_cookie);
+  const auto target = key.hash ? route_->split->pick_for(*key.hash) : route_->split->pick(random);
+  return route_->targets[target].upstream;
 }
 
 void Exchange::respond(const config::Respond& answer) {
@@ -272,11 +285,12 @@ bool Exchange::may_be_repeated(const policy::RetryRule& rule) const {
 // False where the caller's deadline is over already.
 bool Exchange::make_plan() {
   const auto at = now();
-  repeatable_ = route_->plan.retry && may_be_repeated(*route_->plan.retry);
-  upstream_ = scope_->upstreams[route_->upstream];
+  const auto& settings = route_->plan_for(record_.upstream);
+  repeatable_ = settings.retry && may_be_repeated(*settings.retry);
+  upstream_ = scope_->upstreams[record_.upstream];
   const auto caller = caller_deadline(head_.headers, listener_->deadline_headers);
   record_.deadline_malformed = caller.malformed;
-  plan_.emplace(route_->plan,
+  plan_.emplace(settings,
                 AttemptPlan::Request{
                     .repeatable = repeatable_,
                     .nested = received_attempt_ > 1,
@@ -321,14 +335,34 @@ bool Exchange::admit() {
 
 http::RequestAdditions Exchange::additions() const {
   const auto& listener = *listener_->config;
+  http::RequestAdditions additions{
+      .request_id = request_id_,
+      .forwarded_append = listener.forwarded == config::Forwarded::Append,
+      .forwarded_remove = listener.forwarded == config::Forwarded::Remove,
+      .client_ip = caller_->address(),
+      .proto = "http",
+      .attempt = std::max<std::uint32_t>(record_.try_count, received_attempt_),
+      .via = listener.via,
+      .keep_upgrade = upgrade_allowed_,
+      .edits = route_->request_edits ? &*route_->request_edits : nullptr,
+      .upstream = upstream_name()};
+  if (route_->path_rewrite) additions.target = route_->path_rewrite->apply(head_);
+  if (const auto& rewrite = route_->config->rewrite) {
+    if (rewrite->host) additions.host = *rewrite->host;
+    additions.host_of_endpoint = rewrite->host_auto;
+  }
+  return additions;
+}
+
+std::string_view Exchange::upstream_name() const {
+  return scope_->name_of(record_.fallback == kNoIndex ? record_.upstream : record_.fallback);
+}
+
+http::HeaderVariables Exchange::response_variables() const {
   return {.request_id = request_id_,
-          .forwarded_append = listener.forwarded == config::Forwarded::Append,
-          .forwarded_remove = listener.forwarded == config::Forwarded::Remove,
           .client_ip = caller_->address(),
-          .proto = "http",
-          .attempt = std::max<std::uint32_t>(record_.try_count, received_attempt_),
-          .via = listener.via,
-          .keep_upgrade = upgrade_allowed_};
+          .upstream = upstream_name(),
+          .attempt = main_->request.additions.attempt};
 }
 
 Exchange::Lane& Exchange::free_lane() {
@@ -353,7 +387,7 @@ StartResult Exchange::begin_try(Lane& lane, TryKind kind) {
                   .kind = kind,
                   .repeatable = repeatable_,
                   .fresh_connection = next_fresh_,
-                  .prefer_untried = route_->plan.retry && route_->config->retry->other_endpoint,
+                  .prefer_untried = route_->config->retry && route_->config->retry->other_endpoint,
                   .elsewhere = hedge || plan_->next_needs_other_endpoint(),
                   .upgrade = upgrade_allowed_,
                   .may_queue = !hedge && !instead,
@@ -372,8 +406,22 @@ StartResult Exchange::begin_try(Lane& lane, TryKind kind) {
     --record_.try_count;
   } else {
     lane.attempt = std::move(result.attempt);
+    if (kind == TryKind::First && !instead) start_mirror(lane.request);
   }
   return result;
+}
+
+// The copy goes out after this turn's callback: it costs the caller no more than its bytes' copy.
+void Exchange::start_mirror(const TryRequest& first) {
+  if (route_->mirror == kNoIndex || !scope_->mirrors || upgrade_allowed_) return;
+  if (scope_->random->unit() * 100 >= route_->config->mirror->percent) return;
+  mirror_ = scope_->mirrors->begin(*scope_, *route_, first);
+  if (mirror_ && !mirror_->add(kept_body_)) mirror_ = nullptr;
+  if (request_complete_) send_mirror();
+}
+
+void Exchange::send_mirror() {
+  if (mirror_) std::exchange(mirror_, nullptr)->send();
 }
 
 void Exchange::start_try() {
@@ -463,6 +511,7 @@ void Exchange::on_body(std::string_view bytes) {
   }
   if (!plan_) return;  // answered already; the rest is dropped by the caller's side
   plan_->touch(now());
+  if (mirror_ && !mirror_->add(bytes)) mirror_ = nullptr;
   if (over_body_limit(record_.request_bytes)) {
     give_up_all(TryOutcome::Abandoned);
     return fail(FailureKind::BodyTooLarge);
@@ -487,6 +536,7 @@ void Exchange::on_body(std::string_view bytes) {
 void Exchange::on_request_end(const http::Headers* trailers) {
   if (request_complete_) return;
   request_complete_ = true;
+  send_mirror();
   trailers_ = trailers;
   if (plan_) arm(plan_->on_request_complete(now()).until);
   if (main_->connected()) main_->attempt->send_end(trailers);
@@ -900,6 +950,7 @@ void Exchange::arm(TimePoint at) {
 void Exchange::finish(bool complete) {
   INVARIANT(active_);
   active_ = false;
+  if (mirror_) std::exchange(mirror_, nullptr)->abandon();
   if (armed_at_ != kNever) caller_->wake_at(kNever);
   if (permit_.place) {
     if (!route_settled_) {

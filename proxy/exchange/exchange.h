@@ -55,6 +55,12 @@ class Exchange final : private policy::RetryGate {
   bool tunnelled() const { return tunnelled_; }
   bool head_sent() const { return head_sent_; }
   std::string_view request_id() const { return request_id_; }
+  // What the route does to the head of a response that is passed on.
+  const http::HeaderEdits* response_edits() const {
+    return route_ && route_->response_edits ? &*route_->response_edits : nullptr;
+  }
+  http::HeaderVariables response_variables() const;
+  std::string_view set_cookie() const { return set_cookie_; }  // for it; empty: none
 
  private:
   // One try under way. There are several only while one is hedged; a lane is its place here and
@@ -85,6 +91,7 @@ class Exchange final : private policy::RetryGate {
   void reset(Scope& scope, const ListenerRoutes& listener, Caller& caller);
   void name_request();
   bool find_route();
+  std::uint32_t choose_upstream();
   void respond(const config::Respond& answer);
   void redirect(const config::Redirect& elsewhere);
   bool may_be_repeated(const policy::RetryRule& rule) const;
@@ -94,6 +101,8 @@ class Exchange final : private policy::RetryGate {
   void start_try();
   void start_hedge();
   void refused_try(TryKind kind, const Refusal& refusal);
+  void start_mirror(const TryRequest& first);
+  void send_mirror();
   void apply(const policy::AttemptPlan::Action& action);
   void give_up(Lane& lane, policy::TryOutcome outcome);
   void give_up_all(policy::TryOutcome outcome, const Lane* but = nullptr);
@@ -143,6 +152,7 @@ class Exchange final : private policy::RetryGate {
   std::optional<Duration> retry_after(const http::ResponseHead& head) const;
   void settle_route(const policy::TryEnd& end);
   http::RequestAdditions additions() const;
+  std::string_view upstream_name() const;  // of the one that is asked now
   std::span<const std::uint32_t> tried() const { return {tried_.data(), tried_count_}; }
 
   std::string head_block_;
@@ -150,6 +160,8 @@ class Exchange final : private policy::RetryGate {
   std::pair<std::string, std::string> location_{"Location", ""};  // of a redirect
   std::string kept_body_;  // for another try, or until the first one can take it
   const http::Headers* trailers_ = nullptr;
+  std::string set_cookie_;
+  Mirror* mirror_ = nullptr;  // while its body is still coming
 
   Scope* scope_ = nullptr;
   const ListenerRoutes* listener_ = nullptr;

@@ -66,6 +66,21 @@ std::string_view label(TryKind kind) {
   return "";
 }
 
+std::string_view label(MirrorDrop drop) {
+  switch (drop) {
+    case MirrorDrop::BodyTooLarge:
+      return "body-too-large";
+    case MirrorDrop::TooMany:
+      return "too-many";
+    case MirrorDrop::Refused:
+      return "refused";
+    case MirrorDrop::None:
+    case MirrorDrop::kCount:
+      break;
+  }
+  return "";
+}
+
 AttemptOutcome attempt_outcome(const TryRecord& attempt) {
   return attempt.ended ? attempt_outcome(attempt.end) : AttemptOutcome::Cancelled;
 }

@@ -119,12 +119,32 @@ struct ExchangeRecord {
   std::string_view method, host, path, request_id, caller_address;
 };
 
+// Why a copy for a route's mirror was not sent.
+enum class MirrorDrop : std::uint8_t {
+  None,
+  BodyTooLarge,
+  TooMany,  // on their way
+  Refused,  // by the mirror's upstream
+  kCount
+};
+std::string_view label(MirrorDrop drop);
+
+// All that is known of one copy for a mirror when it ends.
+struct MirrorRecord {
+  std::uint32_t route = kNoIndex;
+  std::uint32_t upstream = kNoIndex;  // the mirror's
+  MirrorDrop dropped = MirrorDrop::None;
+  LimitKind limit = LimitKind::None;
+  TryRecord attempt;  // where it was sent
+};
+
 // Told once of every exchange, when it ends. Shall be quick: it runs on the request path's thread.
 class Observer {
  public:
   virtual ~Observer() = default;
   virtual void on_exchange_begun(std::uint32_t listener, std::uint32_t route) = 0;
   virtual void on_exchange(const ExchangeRecord& record) = 0;
+  virtual void on_mirror(const MirrorRecord&) {}
 };
 
 }  // namespace outrigger::exchange

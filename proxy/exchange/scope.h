@@ -5,19 +5,31 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "config/model.h"
 #include "proxy/base/random.h"
 #include "proxy/exchange/deadline.h"
+#include "proxy/exchange/mirror.h"
+#include "proxy/exchange/path_rewrite.h"
 #include "proxy/exchange/ports.h"
 #include "proxy/exchange/record.h"
 #include "proxy/exchange/route_state.h"
 #include "proxy/exchange/route_table.h"
+#include "proxy/http/header_edits.h"
 #include "proxy/policy/attempt_plan.h"
+#include "proxy/policy/split_choice.h"
 
 namespace outrigger::exchange {
+
+// One of the upstreams that share a route.
+struct RouteTarget {
+  std::uint32_t upstream = kNoIndex;
+  policy::PlanSettings plan;
+};
 
 // A route, ready to be used.
 struct Route {
@@ -25,9 +37,17 @@ struct Route {
   std::uint32_t index = kNoIndex;     // over all listeners: the record's and the metrics' index
   std::uint32_t upstream = kNoIndex;  // into Scope::upstreams
   std::uint32_t fallback = kNoIndex;  // fallback.upstream, likewise
-  policy::PlanSettings plan;
-  policy::RetryRule repeat_rule{config::Retry{}};  // plan.retry; the default one where that is off
+  std::uint32_t mirror = kNoIndex;    // mirror.upstream, likewise
+  std::vector<RouteTarget> targets;   // one, or those of a split
+  std::optional<policy::SplitChoice> split;  // among them; then `upstream` is the first's
+  // retry; the default one where that is off.
+  policy::RetryRule repeat_rule{config::Retry{}};
+  std::optional<PathRewrite> path_rewrite;
+  std::optional<http::HeaderEdits> request_edits;
+  std::optional<http::HeaderEdits> response_edits;
   std::shared_ptr<RouteState> state;
+
+  const policy::PlanSettings& plan_for(std::uint32_t target) const;
 };
 
 struct ListenerRoutes {
@@ -56,13 +76,20 @@ struct Scope {
   std::unique_ptr<Observer> observer;
   Random* random = nullptr;
   Scheduler* scheduler = nullptr;
+  Mirrors* mirrors = nullptr;  // none: nothing is mirrored
   std::uint32_t users = 0;
+
+  std::string_view name_of(std::uint32_t upstream) const {
+    return snapshot->config->upstreams[upstream].name;
+  }
 };
 
 DeadlineHeaders deadline_headers(const config::Listener& listener);
 // `name` is one of them: validate.h has refused a dangling one.
 std::uint32_t index_of_upstream(const config::Config& config, const std::string& name);
 policy::PlanSettings compile_plan(const config::Route& route, const config::Upstream& upstream);
+// Fills in what a route that asks an upstream does with a request.
+void compile_actions(const config::Config& config, Route& route);
 
 template <class StateFor>
 std::shared_ptr<const Snapshot> compile(std::shared_ptr<const config::Config> config,
@@ -81,13 +108,7 @@ std::shared_ptr<const Snapshot> compile(std::shared_ptr<const config::Config> co
       made.config = &route;
       made.index = next_route++;
       made.state = state_for(route);
-      if (!route.upstream) continue;
-      made.upstream = index_of_upstream(*config, *route.upstream);
-      if (route.fallback && route.fallback->upstream) {
-        made.fallback = index_of_upstream(*config, *route.fallback->upstream);
-      }
-      made.plan = compile_plan(route, config->upstreams[made.upstream]);
-      if (made.plan.retry) made.repeat_rule = *made.plan.retry;
+      if (route.forwards()) compile_actions(*config, made);
     }
     snapshot->listeners.push_back(std::move(compiled));
   }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "proxy/http/headers.h"
@@ -36,6 +37,8 @@ struct RequestHead {
   Headers headers;
 
   void clear();
+  // A copy that needs nothing of this one: its texts stand in `block`.
+  void copy_to(RequestHead& to, std::string& block) const;
   // What follows the `?` of the target; empty also where there is none.
   std::string_view query() const { return target.substr(std::min(path.size() + 1, target.size())); }
 };

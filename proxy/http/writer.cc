@@ -88,12 +88,19 @@ bool replaced(const HeaderField& each, const RequestHead& head, const RequestAdd
   }
 }
 
+bool edited_away(const HeaderEdits* edits, const HeaderField& each) {
+  return edits && edits->drops(each.id, each.name);
+}
+bool edited_away(const HeaderEdits* edits, Field id) {
+  return edits && edits->drops(id);
+}
+
 // Which of the known fields were passed on.
 std::uint32_t pass_fields(OutBuffer& out, const RequestHead& head, const RequestAdditions& add) {
   std::uint32_t passed = 0;
   const HopByHop hop(head.headers);
   for (const HeaderField& each : head.headers.all()) {
-    if (hop.dropped(each) || replaced(each, head, add)) continue;
+    if (hop.dropped(each) || replaced(each, head, add) || edited_away(add.edits, each)) continue;
     field(out, each.name, each.value);
     passed |= bit(each.id);
   }
@@ -141,26 +148,40 @@ void via(OutBuffer& out, std::uint8_t minor_version) {
 void write_request_head(OutBuffer& out, const RequestHead& head, const RequestAdditions& add) {
   out.append(head.method);
   out.append(" ");
-  out.append(head.target);
+  out.append(add.target.prefix.empty() ? head.target : add.target.prefix);
+  out.append(add.target.rest);
   out.append(" HTTP/1.1\r\n");
-  field(out, "Host", head.authority);
+  field(out, "Host", add.host.empty() ? head.authority : add.host);
   const std::uint32_t passed = pass_fields(out, head, add);
+  const auto may_add = [&add, passed](Field id) {
+    return !(passed & bit(id)) && !edited_away(add.edits, id);
+  };
   request_framing(out, head);
   request_connection(out, head, add);
   if (add.forwarded_append) {
-    if (!add.client_ip.empty()) forwarded_for(out, head.headers, add.client_ip);
-    if (!(passed & bit(Field::XForwardedProto))) field(out, "X-Forwarded-Proto", add.proto);
-    if (!(passed & bit(Field::XForwardedHost)) && !head.authority.empty()) {
+    if (!add.client_ip.empty() && may_add(Field::XForwardedFor)) {
+      forwarded_for(out, head.headers, add.client_ip);
+    }
+    if (may_add(Field::XForwardedProto)) field(out, "X-Forwarded-Proto", add.proto);
+    if (may_add(Field::XForwardedHost) && !head.authority.empty()) {
       field(out, "X-Forwarded-Host", head.authority);
     }
   }
-  if (!(passed & bit(Field::XRequestId)) && !add.request_id.empty()) {
+  if (may_add(Field::XRequestId) && !add.request_id.empty()) {
     field(out, "X-Request-Id", add.request_id);
   }
   number_field(out, "x-outrigger-attempt", add.attempt);
-  if (add.has_timeout) number_field(out, "x-request-timeout-ms", add.timeout_ms);
-  if (add.has_grpc_timeout) grpc_timeout(out, add.timeout_ms);
-  if (add.via) via(out, head.minor_version);
+  if (add.has_timeout && may_add(Field::XRequestTimeoutMs)) {
+    number_field(out, "x-request-timeout-ms", add.timeout_ms);
+  }
+  if (add.has_grpc_timeout && may_add(Field::GrpcTimeout)) grpc_timeout(out, add.timeout_ms);
+  if (add.via && !edited_away(add.edits, Field::Via)) via(out, head.minor_version);
+  if (add.edits) {
+    add.edits->write(out, {.request_id = add.request_id,
+                           .client_ip = add.client_ip,
+                           .upstream = add.upstream,
+                           .attempt = add.attempt});
+  }
   out.append("\r\n");
 }
 
@@ -169,7 +190,9 @@ void write_response_head(OutBuffer& out, const ResponseHead& head, const Respons
   const HopByHop hop(head.headers);
   for (const HeaderField& each : head.headers.all()) {
     const bool ours = each.id == Field::ContentLength || each.id == Field::XOutriggerRetry;
-    if (!ours && !hop.dropped(each)) field(out, each.name, each.value);
+    if (!ours && !hop.dropped(each) && !edited_away(add.edits, each)) {
+      field(out, each.name, each.value);
+    }
   }
   if (head.status == 101) {
     field(out, "Upgrade", head.headers.value_of(Field::Upgrade));
@@ -178,13 +201,16 @@ void write_response_head(OutBuffer& out, const ResponseHead& head, const Respons
     number_field(out, "Content-Length", head.content_length);
   }
   if (add.chunked) out.append("Transfer-Encoding: chunked\r\n");
-  if (!add.request_id.empty() && head.headers.value_of(Field::XRequestId).empty()) {
+  if (!add.request_id.empty() && head.headers.value_of(Field::XRequestId).empty() &&
+      !edited_away(add.edits, Field::XRequestId)) {
     field(out, "X-Request-Id", add.request_id);
   }
   if (!add.proxy_status.empty()) field(out, "Proxy-Status", add.proxy_status);
-  if (add.via) via(out, head.minor_version);
+  if (add.via && !edited_away(add.edits, Field::Via)) via(out, head.minor_version);
   if (add.close) out.append("Connection: close\r\n");
   if (add.keep_alive_10) out.append("Connection: keep-alive\r\n");
+  if (!add.set_cookie.empty()) field(out, "Set-Cookie", add.set_cookie);
+  if (add.edits) add.edits->write(out, add.variables);
   out.append("\r\n");
 }
 

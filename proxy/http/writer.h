@@ -10,10 +10,17 @@
 #include <string_view>
 #include <utility>
 
+#include "proxy/http/header_edits.h"
 #include "proxy/http/message.h"
 #include "proxy/http/out_buffer.h"
 
 namespace outrigger::http {
+
+// In place of a request's target; both empty: as it came.
+struct NewTarget {
+  std::string_view prefix;
+  std::string_view rest;
+};
 
 // What the proxy says to an upstream beside the caller's own fields.
 struct RequestAdditions {
@@ -29,6 +36,12 @@ struct RequestAdditions {
   bool via = false;
   bool keep_upgrade = false;  // pass Upgrade on
   bool close = false;         // ask the upstream to close after it
+  // What the route changes.
+  NewTarget target;
+  std::string_view host;          // in place of the request's; empty: as it came
+  bool host_of_endpoint = false;  // `host` is the endpoint's, known once that is chosen
+  const HeaderEdits* edits = nullptr;
+  std::string_view upstream;  // as %{upstream}
 };
 
 void write_request_head(OutBuffer& out, const RequestHead& head, const RequestAdditions& add);
@@ -41,6 +54,9 @@ struct ResponseAdditions {
   bool keep_alive_10 = false;  // an HTTP/1.0 caller is told that the connection stays
   bool chunked = false;
   bool via = false;
+  std::string_view set_cookie;         // one more; empty: none
+  const HeaderEdits* edits = nullptr;  // the route's
+  HeaderVariables variables;           // of them
 };
 
 void write_response_head(OutBuffer& out, const ResponseHead& head, const ResponseAdditions& add);

@@ -77,6 +77,7 @@ struct RouteCells {
   Cell hedges_won;
   Cell hedges_lost;
   Cell malformed_deadlines;
+  CellsBy<exchange::MirrorDrop> mirrors_dropped;
 };
 
 struct FallbackCells {

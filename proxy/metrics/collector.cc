@@ -25,7 +25,7 @@ struct RouteSum {
   std::int64_t in_flight = 0;
   double aborted_upstream = 0, aborted_downstream = 0;
   // By label, so that kinds which share one are added up.
-  std::map<std::string_view, double> local_replies, retries, denied, timeouts;
+  std::map<std::string_view, double> local_replies, retries, denied, timeouts, mirrors_dropped;
   double hedges_won = 0, hedges_lost = 0, malformed_deadlines = 0;
 };
 
@@ -60,6 +60,8 @@ void add_cells(RouteSum& sum, const RouteCells& cells) {
   add_by_label(sum.local_replies, cells.local_replies, [](std::size_t i) {
     return exchange::answer_for(static_cast<exchange::FailureKind>(i)).reason;
   });
+  add_by_label(sum.mirrors_dropped, cells.mirrors_dropped,
+               [](std::size_t i) { return label(static_cast<exchange::MirrorDrop>(i)); });
   add_by_label(sum.retries, cells.retries,
                [](std::size_t i) { return label(static_cast<policy::RetryReason>(i)); });
   add_by_label(sum.denied, cells.denied,
@@ -122,11 +124,6 @@ void add_request_families(Families& out, const Sums& sums) {
                             "From the request's head to the last byte of its response");
   auto overhead =
       histogram("proxy_overhead_seconds", "Request duration less tries, queue and backoff");
-  auto in_flight = gauge("requests_in_flight", "Requests under way");
-  auto aborted = counter("responses_aborted_total", "Responses that broke off, by whose doing");
-  auto local = counter("local_replies_total", "Answers of the proxy's own, by reason");
-  auto fallbacks = counter("fallbacks_total", "Requests that were answered by a fallback");
-  auto malformed = counter("malformed_deadlines_total", "Deadline headers that say nothing");
   for (const auto& [key, sum] : sums.routes) {
     const bool no_route = sum.labels.route.empty();
     const Labels all = labels_of(sum);
@@ -145,6 +142,37 @@ void add_request_families(Families& out, const Sums& sums) {
     }
     duration.add(all, sum.duration);
     overhead.add(all, sum.overhead);
+  }
+  for (Family* each : {&requests, &duration, &overhead}) out.push_back(each->take());
+}
+
+// Those without the label `upstream`: of a split's upstreams together.
+std::map<std::string, RouteSum> by_route(const Sums& sums) {
+  std::map<std::string, RouteSum> routes;
+  for (const auto& [key, sum] : sums.routes) {
+    if (sum.labels.route.empty() && sum.codes.empty()) continue;
+    RouteSum& all = routes[sum.labels.listener + '\0' + sum.labels.route];
+    all.labels = sum.labels;
+    all.in_flight += sum.in_flight;
+    all.aborted_upstream += sum.aborted_upstream;
+    all.aborted_downstream += sum.aborted_downstream;
+    all.malformed_deadlines += sum.malformed_deadlines;
+    for (const auto& [reason, count] : sum.local_replies) all.local_replies[reason] += count;
+    for (const auto& [cause, count] : sum.mirrors_dropped) all.mirrors_dropped[cause] += count;
+  }
+  return routes;
+}
+
+void add_route_families(Families& out, const Sums& sums) {
+  auto in_flight = gauge("requests_in_flight", "Requests under way");
+  auto aborted = counter("responses_aborted_total", "Responses that broke off, by whose doing");
+  auto local = counter("local_replies_total", "Answers of the proxy's own, by reason");
+  auto fallbacks = counter("fallbacks_total", "Requests that were answered by a fallback");
+  auto malformed = counter("malformed_deadlines_total", "Deadline headers that say nothing");
+  auto mirrors = counter("mirrors_dropped_total", "Copies for a mirror that were not sent");
+  for (const auto& [key, sum] : by_route(sums)) {
+    const Labels all = labels_of(sum);
+    const Labels route = {all[0], all[1]};
     in_flight.add(route, static_cast<double>(sum.in_flight));
     for (const auto& [side, count] : {std::pair{"upstream", sum.aborted_upstream},
                                       std::pair{"downstream", sum.aborted_downstream}}) {
@@ -153,13 +181,15 @@ void add_request_families(Families& out, const Sums& sums) {
     for (const auto& [reason, count] : sum.local_replies) {
       local.add({route[0], route[1], {"reason", reason}}, count);
     }
+    for (const auto& [cause, count] : sum.mirrors_dropped) {
+      mirrors.add({route[1], {"cause", cause}}, count);
+    }
     if (sum.malformed_deadlines > 0) malformed.add(route, sum.malformed_deadlines);
   }
   for (const auto& [labels, count] : sums.fallbacks) {
     fallbacks.add({{"route", labels.first}, {"to", labels.second}}, count);
   }
-  for (Family* each :
-       {&requests, &duration, &overhead, &in_flight, &aborted, &local, &fallbacks, &malformed}) {
+  for (Family* each : {&in_flight, &aborted, &local, &fallbacks, &malformed, &mirrors}) {
     out.push_back(each->take());
   }
 }
@@ -383,6 +413,7 @@ std::vector<MetricFamily> Collector::Collect() const {
   const Sums sums = sum_up(meters_);
   Families families;
   add_request_families(families, sums);
+  add_route_families(families, sums);
   add_attempt_families(families, sums, live);
   add_retry_families(families, sums, live);
   add_breaker_families(families, live);

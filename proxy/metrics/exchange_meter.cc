@@ -1,6 +1,7 @@
 #include "proxy/metrics/exchange_meter.h"
 
 #include <algorithm>
+#include <set>
 
 namespace outrigger::metrics {
 namespace {
@@ -17,16 +18,21 @@ class MeterObserver final : public exchange::Observer {
  public:
   std::vector<std::shared_ptr<RouteCells>> routes;
   std::vector<std::shared_ptr<RouteCells>> no_route;  // by listener
+  struct Share {
+    std::uint32_t upstream;
+    std::shared_ptr<RouteCells> cells;
+  };
+  std::vector<std::vector<Share>> splits;  // by route; empty: it is no split
   std::vector<std::shared_ptr<UpstreamCells>> upstreams;
   std::vector<std::shared_ptr<FallbackCells>> fallbacks;  // by route; null: it has none
 
   void on_exchange_begun(std::uint32_t listener, std::uint32_t route) override {
-    cells(listener, route).in_flight.add();
+    of_route(listener, route).in_flight.add();
   }
 
   void on_exchange(const ExchangeRecord& record) override {
-    RouteCells& mine = cells(record.listener, record.route);
-    mine.in_flight.add(-1);
+    of_route(record.listener, record.route).in_flight.add(-1);
+    RouteCells& mine = of_upstream(record);
     mine.codes.add(record.status);
     if (!record.upgraded) {
       mine.duration.observe(record.duration);
@@ -42,9 +48,32 @@ class MeterObserver final : public exchange::Observer {
     count_tries(mine, record);
   }
 
+  void on_mirror(const exchange::MirrorRecord& record) override {
+    UpstreamCells& upstream = *upstreams[record.upstream];
+    if (record.dropped != exchange::MirrorDrop::None) {
+      cell(routes[record.route]->mirrors_dropped, record.dropped).add();
+    }
+    if (record.limit != exchange::LimitKind::None) cell(upstream.overflows, record.limit).add();
+    if (record.attempt.reached_endpoint) count_try(upstream, record.attempt, record.attempt.ended);
+  }
+
  private:
-  RouteCells& cells(std::uint32_t listener, std::uint32_t route) {
+  // Where the route's own are counted, whatever upstream a split gives a request.
+  RouteCells& of_route(std::uint32_t listener, std::uint32_t route) {
     return route == kNoIndex ? *no_route[listener] : *routes[route];
+  }
+  RouteCells& of_upstream(const ExchangeRecord& record) {
+    RouteCells& first = of_route(record.listener, record.route);
+    if (record.route == kNoIndex || splits[record.route].empty()) return first;
+    const auto& shares = splits[record.route];
+    const auto found = std::ranges::find(shares, record.upstream, &Share::upstream);
+    return found == shares.end() ? first : *found->cells;
+  }
+
+  static void count_try(UpstreamCells& upstream, const exchange::TryRecord& one, bool timed) {
+    const auto kind = static_cast<std::size_t>(one.kind);
+    cell(upstream.attempts[kind], attempt_outcome(one)).add();
+    if (timed) upstream.attempt_duration.observe(one.took);
   }
 
   static void count_timeouts(RouteCells& mine, const ExchangeRecord& record) {
@@ -68,9 +97,7 @@ class MeterObserver final : public exchange::Observer {
       if (!one.reached_endpoint) continue;
       UpstreamCells& upstream =
           *upstreams[one.upstream == kNoIndex ? record.upstream : one.upstream];
-      const auto kind = static_cast<std::size_t>(one.kind);
-      cell(upstream.attempts[kind], attempt_outcome(one)).add();
-      if (one.ended && !record.upgraded) upstream.attempt_duration.observe(one.took);
+      count_try(upstream, one, one.ended && !record.upgraded);
       if (one.kind == exchange::TryKind::Retry) cell(mine.retries, record.retry_reasons[i]).add();
       if (one.kind == exchange::TryKind::Hedge) {
         (one.relayed ? mine.hedges_won : mine.hedges_lost).add();
@@ -109,6 +136,12 @@ std::unique_ptr<exchange::Observer> ExchangeMeter::observer_for(const Catalogue&
   }
   for (const RouteLabels& labels : catalogue.routes) {
     observer->routes.push_back(route(labels));
+    auto& shares = observer->splits.emplace_back();
+    for (const std::uint32_t upstream : labels.split) {
+      RouteLabels one = labels;
+      one.upstream = catalogue.upstreams[upstream];
+      shares.push_back({upstream, route(one)});
+    }
     observer->fallbacks.push_back(fallback(labels));
   }
   std::erase_if(fallbacks_, [&](const auto& each) {
@@ -122,10 +155,12 @@ std::unique_ptr<exchange::Observer> ExchangeMeter::observer_for(const Catalogue&
     }
     observer->upstreams.push_back(made);
   }
-  std::erase_if(routes_, [&](const auto& each) {
-    return std::ranges::find(observer->routes, each.second) == observer->routes.end() &&
-           std::ranges::find(observer->no_route, each.second) == observer->no_route.end();
-  });
+  std::set<std::shared_ptr<RouteCells>> in_use(observer->routes.begin(), observer->routes.end());
+  in_use.insert(observer->no_route.begin(), observer->no_route.end());
+  for (const auto& shares : observer->splits) {
+    for (const auto& share : shares) in_use.insert(share.cells);
+  }
+  std::erase_if(routes_, [&](const auto& each) { return !in_use.contains(each.second); });
   std::erase_if(upstreams_, [&](const auto& each) {
     return std::ranges::find(catalogue.upstreams, each.first) == catalogue.upstreams.end();
   });

@@ -22,6 +22,15 @@ bool says_draining(const http::Headers& headers) {
   });
 }
 
+// The name that the user gave an endpoint, as a Host field has it: without the port of http.
+// Empty for a Unix socket, which has none.
+std::string_view host_of(std::string_view configured) {
+  constexpr std::string_view kDefaultPort = ":80";
+  if (configured.starts_with("unix:")) return {};
+  if (configured.ends_with(kDefaultPort)) configured.remove_suffix(kDefaultPort.size());
+  return configured;
+}
+
 }  // namespace
 
 Attempt::Attempt(Cluster& cluster) : cluster_(cluster) {}
@@ -97,6 +106,7 @@ void Attempt::send_request() {
             std::chrono::duration_cast<std::chrono::milliseconds>(left).count()),
         1);
   }
+  if (additions.host_of_endpoint) additions.host = host_of(ticket.endpoint->configured);
   connection_->send_head(*request_->head, additions);
 }
 

@@ -126,6 +126,8 @@ TEST_CASE("the policies that need a word of their own are read") {
         .load_balancer.hash_on.value();
   };
   CHECK(balancer("source_ip").kind == HashOn::Kind::SourceIp);
+  CHECK(balancer("\"source_ip\"").kind == HashOn::Kind::SourceIp);
+  CHECK(balancer("'path'").kind == HashOn::Kind::Path);
   CHECK(balancer("path").kind == HashOn::Kind::Path);
   CHECK(balancer("{header: x-user}").name == "x-user");
   CHECK(balancer("{cookie: {name: sid, ttl: 1h}}").ttl == 1h);
