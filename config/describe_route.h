@@ -23,7 +23,7 @@ void describe(V& v, QueryMatch& m) {
   using enum HeaderMatch::Kind;
   v.block("route.match.query",
           "One condition on a parameter of the query: exactly one of value, prefix, regex, "
-          "present.");
+          "present. Names and values are compared decoded, `+` as a space.");
   v.required("name", m.name, Text{kQueryName}, "The parameter; its first value counts.");
   v.key("value", m, HeaderAs{Value}, "The whole value.");
   v.key("prefix", m, HeaderAs{Prefix}, "How the value begins.");
@@ -61,7 +61,8 @@ template <class V>
 void describe(V& v, Redirect& r) {
   v.block("route.redirect", "Sends the caller elsewhere; what is absent stays as in the request.");
   v.key("status", r.status, RedirectStatus{}, "Its status.");
-  v.key("scheme", r.scheme, Maybe<Text>{{kScheme}}, "http or https.");
+  v.key("scheme", r.scheme, Maybe<Text>{{kScheme}},
+        "http or https; with https the :80 of the request's host is left out.");
   v.key("host", r.host, Maybe<Text>{{kAuthority}}, "The host, with its port where it needs one.");
   v.key("path", r.path, Maybe<Text>{{kPath}}, "The path, instead of path and query.");
 }
@@ -236,7 +237,10 @@ void describe(V& v, RateLimit& r) {
 
 template <class V>
 void describe(V& v, Mirror& m) {
-  v.block("route.mirror", "A copy of requests for another upstream, whose answers are dropped.");
+  v.block("route.mirror",
+          "A copy of requests for another upstream, whose answers are dropped. It is sent once, "
+          "when the whole body has come, and never waits; bodies beyond 64 KiB, and copies beyond "
+          "128 on their way in a worker, are left out and counted.");
   v.required("upstream", m.upstream, Text{kName}, "Who gets the copies.");
   v.key("percent", m.percent, kPercent, "Of the requests.");
 }
@@ -245,15 +249,19 @@ template <class V>
 void describe(V& v, Rewrite& r) {
   v.block("route.rewrite", "Changes of the request target on its way to the upstream.");
   v.key("path_prefix", r.path_prefix, Maybe<Text>{{kPath}},
-        "What replaces match.path_prefix, on whole segments.");
-  v.key("host", r, RewriteHost{}, "The Host header; `auto`: the endpoint's name as configured.");
+        "What replaces match.path_prefix, on whole segments; where the match has no path, the "
+        "prefix is /. The query stays.");
+  v.key("host", r, RewriteHost{},
+        "The Host header; `auto`: the endpoint as configured, without :80 (a Unix socket has no "
+        "name: the Host stays). `forwarded: append` tells the caller's as X-Forwarded-Host.");
 }
 
 template <class V>
 void describe(V& v, HeaderChanges& h) {
   v.block("header_changes",
-          "Changes of header fields: remove, then set, then add. Values may hold %{request_id}, "
-          "%{client_ip}, %{upstream} and %{attempt}.");
+          "Changes of header fields: remove, then set, then add. They have the last word, also on "
+          "what the proxy adds. Values may hold %{request_id}, %{client_ip}, %{upstream} (its "
+          "name) and %{attempt} (as in x-outrigger-attempt).");
   v.key("set", h.set, HeaderMap{}, "Replaces all fields of that name.");
   v.key("add", h.add, HeaderMap{}, "One field more.");
   v.key("remove", h.remove, List<Text>{{kHeaderName}}, "Drops all fields of that name.");
@@ -322,7 +330,7 @@ void describe_policies(V& v, Route& r) {
   v.key("request_headers", r.request_headers, Switch<HeaderChanges>{},
         "Changes of what the upstream gets.");
   v.key("response_headers", r.response_headers, Switch<HeaderChanges>{},
-        "Changes of what the caller gets from an upstream.");
+        "Changes of what the caller gets from an upstream; not of local replies.");
   v.unsupported("slo", {"off"});
   v.unsupported("spool", {"off"});
 }

@@ -60,7 +60,8 @@ void exactly_one(Reader& in, const Yaml& node, std::initializer_list<std::string
 void check_changed_name(Reader& in, Location at, const std::string& name) {
   const std::string known = lower(name);
   if (known == "host") return in.fail(at, "rewrite.host changes the Host header");
-  if (is_framing(name) || known == "te" || known.starts_with("x-outrigger-")) {
+  const bool of_this_hop = known == "te" || known == "proxy" || known == "proxy-connection";
+  if (is_framing(name) || of_this_hop || known.starts_with("x-outrigger-")) {
     in.fail(at, kProxysOwn);
   }
 }

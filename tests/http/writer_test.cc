@@ -311,3 +311,40 @@ TEST_CASE("writing allocates nothing once it is warm") {
   write();
   CHECK(outrigger::test::allocations() == before);
 }
+
+TEST_CASE("a request's target and host are replaced where a route says so") {
+  const std::string received = get("X: 1\r\n");
+  CHECK(forwarded(received, {.request_id = "id",
+                             .target = {.prefix = "/new", .rest = "/x?y"},
+                             .host = "inner:81"}) ==
+        "GET /new/x?y HTTP/1.1\r\nHost: inner:81\r\nX: 1\r\n" + kEnd);
+  CHECK(contains(forwarded(received, {.forwarded_append = true, .host = "inner"}),
+                 "X-Forwarded-Host: a\r\n"));
+}
+
+TEST_CASE("a route's changes of a request come last, and over what the proxy adds") {
+  const HeaderEdits edits({{"x-set", "%{attempt} of %{upstream}"}, {"X-Request-Id", "mine"}},
+                          {{"x-add", "2"}},
+                          {"x-gone", "X-Forwarded-For", "via", "x-request-timeout-ms"});
+  RequestAdditions add{.request_id = "id", .client_ip = "9.9.9.9", .proto = "http", .attempt = 3};
+  add.forwarded_append = add.via = add.has_timeout = true;
+  add.edits = &edits;
+  add.upstream = "u";
+  CHECK(forwarded(get("X-Set: old\r\nX-Add: 1\r\nX-Gone: g\r\nX-Forwarded-For: 1.1.1.1\r\n"
+                      "Via: 1.1 x\r\nY: 1\r\nx-set: older\r\n"),
+                  add) ==
+        kStart + "X-Add: 1\r\nY: 1\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: a\r\n" +
+            "x-outrigger-attempt: 3\r\nx-set: 3 of u\r\nX-Request-Id: mine\r\nx-add: 2\r\n\r\n");
+}
+
+TEST_CASE("a route's changes of a response leave its framing alone") {
+  const HeaderEdits edits({{"x-by", "%{upstream}"}}, {{"x-add", "2"}}, {"server", "x-request-id"});
+  CHECK(relayed("HTTP/1.1 200 OK\r\nServer: s\r\nX-Add: 1\r\nContent-Length: 5\r\n\r\n",
+                {.request_id = "id", .edits = &edits, .variables = {.upstream = "u"}}) ==
+        "HTTP/1.1 200 OK\r\nX-Add: 1\r\nContent-Length: 5\r\nx-by: u\r\nx-add: 2\r\n\r\n");
+}
+
+TEST_CASE("a cookie that is issued stands beside the upstream's own") {
+  CHECK(relayed("HTTP/1.1 204 No Content\r\nSet-Cookie: a=1\r\n\r\n", {.set_cookie = "b=2"}) ==
+        "HTTP/1.1 204 No Content\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\n\r\n");
+}

@@ -290,6 +290,72 @@ TEST_CASE("counting allocates nothing once a code's hundred was seen") {
   CHECK(outrigger::test::allocations() == before);
 }
 
+// Routes of a split, and mirrors.
+
+Catalogue with_split() {
+  Catalogue made = catalogue();
+  made.routes[0].split = {0, 1};
+  return made;
+}
+
+TEST_CASE("a split's requests are counted at the upstream they went to") {
+  ExchangeMeter meter;
+  const auto observer = meter.observer_for(with_split());
+  count(*observer, record(200, 0, 0));
+  count(*observer, record(200, 0, 1));
+  count(*observer, record(503, 0, 1));
+  const Page page = page_of({&meter});
+  CHECK(page.has(R"(requests_total{listener="main",route="a",upstream="u",code="200"} 1)"));
+  CHECK(page.has(R"(requests_total{listener="main",route="a",upstream="v",code="200"} 1)"));
+  CHECK(page.has(R"(requests_total{listener="main",route="a",upstream="v",code="503"} 1)"));
+}
+
+TEST_CASE("what has no label upstream is one series of a split") {
+  ExchangeMeter meter;
+  const auto observer = meter.observer_for(with_split());
+  for (const std::uint32_t upstream : {0, 1}) {
+    auto refused = record(503, 0, upstream);
+    refused.local_reply = true;
+    refused.failure = FailureKind::Overflow;
+    refused.aborted = AbortSide::Upstream;
+    count(*observer, refused);
+  }
+  observer->on_exchange_begun(0, 0);
+  const Page page = page_of({&meter});
+  CHECK(page.has(R"(requests_in_flight{listener="main",route="a"} 1)"));
+  CHECK(page.has(R"(local_replies_total{listener="main",route="a",reason="overflow"} 2)"));
+  CHECK(page.has(R"(responses_aborted_total{listener="main",route="a",side="upstream"} 2)"));
+}
+
+TEST_CASE("a split that loses an upstream loses its series") {
+  ExchangeMeter meter;
+  count(*meter.observer_for(with_split()), record(200, 0, 1));
+  CHECK(page_of({&meter}).mentions(R"(route="a",upstream="v")"));
+  meter.observer_for(catalogue());
+  CHECK_FALSE(page_of({&meter}).mentions(R"(route="a",upstream="v")"));
+}
+
+TEST_CASE("a mirror's try counts at its upstream, and its drops at the route") {
+  ExchangeMeter meter;
+  const auto observer = meter.observer_for(catalogue());
+  exchange::MirrorRecord sent{.route = 0, .upstream = 1};
+  sent.attempt = {.reached_endpoint = true, .ended = true, .end = k503, .took = 5ms};
+  observer->on_mirror(sent);
+  observer->on_mirror({.route = 0, .upstream = 1, .dropped = exchange::MirrorDrop::BodyTooLarge});
+  observer->on_mirror({.route = 0,
+                       .upstream = 1,
+                       .dropped = exchange::MirrorDrop::Refused,
+                       .limit = exchange::LimitKind::MaxRequests});
+  observer->on_mirror({.route = 0, .upstream = 1});  // its request did not become whole
+  const Page page = page_of({&meter});
+  CHECK(page.has(R"(upstream_attempts_total{upstream="v",try="first",outcome="5xx"} 1)"));
+  CHECK(page.has(R"(upstream_attempt_duration_seconds_count{upstream="v"} 1)"));
+  CHECK(page.has(R"(overflow_total{upstream="v",limit="max_requests"} 1)"));
+  CHECK(page.has(R"(mirrors_dropped_total{route="a",cause="body-too-large"} 1)"));
+  CHECK(page.has(R"(mirrors_dropped_total{route="a",cause="refused"} 1)"));
+  CHECK(page.has(R"(requests_total{listener="main",route="a",upstream="u",code="200"} 0)"));
+}
+
 // The sanitizer sees no copy of a single character, which the library makes.
 Catalogue catalogue_of_long_names() {
   const std::string name = "an-upstream-of-a-long-name";
