@@ -18,6 +18,8 @@
 namespace outrigger {
 namespace {
 
+using exchange::EventKind;
+
 constexpr Duration kTick = std::chrono::seconds(1);
 constexpr Duration kDrainTick = std::chrono::milliseconds(20);
 constexpr std::uint32_t kDescriptorsNotForCallers = 64;
@@ -25,6 +27,11 @@ constexpr std::uint32_t kDescriptorsNotForCallers = 64;
 double unix_now() {
   const auto since_epoch = std::chrono::system_clock::now().time_since_epoch();
   return std::chrono::duration<double>(since_epoch).count();
+}
+
+std::int64_t unix_ms_now() {
+  const auto since_epoch = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(since_epoch).count();
 }
 
 std::uint64_t random_seed() {
@@ -68,7 +75,11 @@ void log_warnings(const config::Config& config, const config::Places& places) {
 
 }  // namespace
 
-Daemon::Daemon() : seed_(random_seed()), tick_timer_(loop_, *this), drain_timer_(loop_, *this) {}
+Daemon::Daemon()
+    : seed_(random_seed()),
+      events_(unix_ms_now),
+      tick_timer_(loop_, *this),
+      drain_timer_(loop_, *this) {}
 
 Daemon::~Daemon() {
   // The worker first: its clusters and listeners refer to what stands here.
@@ -168,7 +179,7 @@ void Daemon::come_into_force(Prepared prepared) {
       if (state) {
         state->configure(upstream, loop_.now());
       } else {
-        state = std::make_shared<upstream::ClusterState>(upstream, ++seed_);
+        state = std::make_shared<upstream::ClusterState>(upstream, ++seed_, &events_);
       }
       upstreams[upstream.name] = state;
       assignment.upstreams.push_back(state);
@@ -180,7 +191,7 @@ void Daemon::come_into_force(Prepared prepared) {
       if (state) {
         state->configure(route);
       } else {
-        state = std::make_shared<exchange::RouteState>(route, ++seed_);
+        state = std::make_shared<exchange::RouteState>(route, ++seed_, &events_);
       }
       return routes[route.name] = state;
     });
@@ -321,6 +332,7 @@ void Daemon::drain() {
     return listener.direction == config::Direction::Inbound;
   });
   log::info("draining");
+  events_.add({.kind = EventKind::Drain, .to = "draining"});
   drain_.emplace(config_->shutdown, has_inbound);
   drain_->begin(loop_.now());
   draining_ = true;
@@ -333,6 +345,7 @@ bool Daemon::cancel_drain() {
   if (!drain_->cancel()) return false;
   draining_ = false;
   worker_->set_closing_keep_alive(config::Direction::Inbound, false);
+  events_.add({.kind = EventKind::Drain, .to = "serving", .cause = "cancelled", .by_hand = true});
   drain_timer_.disarm();
   stopping_ = false;
   return true;
@@ -406,6 +419,10 @@ std::string Daemon::upstreams_json() {
   return admin::upstreams_json(live());
 }
 
+std::string Daemon::events_json(std::uint64_t since) {
+  return admin::events_json(events_, since);
+}
+
 bool Daemon::reload(std::string& report) {
   const auto refuse = [this, &report](std::string why) {
     report = std::move(why);
@@ -413,6 +430,7 @@ bool Daemon::reload(std::string& report) {
     ++reloads_failed_;
     last_reload_successful_ = false;
     log::error("reload refused, the running configuration stays:\n{}", report);
+    events_.add({.kind = EventKind::Reload, .to = "refused", .cause = report});
     return false;
   };
   if (drain_ && drain_->draining()) return refuse("draining: nothing is reloaded any more");
@@ -437,6 +455,7 @@ bool Daemon::reload(std::string& report) {
   }
   report = "reloaded";
   log::info("configuration reloaded");
+  events_.add({.kind = EventKind::Reload, .to = "in-force"});
   return true;
 }
 

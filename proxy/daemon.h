@@ -12,6 +12,7 @@
 #include "config/model.h"
 #include "proxy/admin/server.h"
 #include "proxy/drain.h"
+#include "proxy/exchange/events.h"
 #include "proxy/exchange/live_state.h"
 #include "proxy/exchange/scope.h"
 #include "proxy/metrics/collector.h"
@@ -78,6 +79,7 @@ class Daemon final : private net::TimerEvents, private admin::Control {
   std::string config_json() override;
   std::string routes_json() override;
   std::string upstreams_json() override;
+  std::string events_json(std::uint64_t since) override;
   std::string metrics_text() override { return metrics_page(); }
   bool reload(std::string& report) override;
   void drain() override;
@@ -87,6 +89,7 @@ class Daemon final : private net::TimerEvents, private admin::Control {
   std::string config_file_;
   net::Loop loop_;
   std::uint64_t seed_;
+  exchange::Events events_;
   std::shared_ptr<const config::Config> config_;
   downstream::ConnectionTotal connections_;
   mutable std::mutex live_mutex_;  // of what live() reads: the maps below, not what they point to

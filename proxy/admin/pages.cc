@@ -1,6 +1,9 @@
 #include "proxy/admin/pages.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
+#include <ctime>
 #include <nlohmann/json.hpp>
 
 namespace outrigger::admin {
@@ -130,12 +133,45 @@ exchange::RouteLive live_of(const config::Route& route, std::size_t at,
   return found != live.routes.end() ? *found : exchange::RouteLive{};
 }
 
+// "2026-01-31T12:00:00.123Z"
+std::string utc(std::int64_t unix_ms) {
+  const std::time_t whole = unix_ms / 1000;
+  std::tm parts{};
+  gmtime_r(&whole, &parts);
+  char date[sizeof("2026-01-31T12:00:00")];
+  std::strftime(date, sizeof(date), "%FT%T", &parts);
+  return fmt::format("{}.{:03}Z", date, unix_ms % 1000);
+}
+
+Json event_json(const exchange::Event& event) {
+  Json json = {{"sequence", event.sequence},
+               {"time", utc(event.unix_ms)},
+               {"time_ms", event.unix_ms},
+               {"kind", label(event.kind)}};
+  if (!event.scope.empty()) json[std::string(event.scope)] = event.name;
+  if (!event.endpoint.empty()) json["endpoint"] = event.endpoint;
+  if (!event.to.empty()) json["to"] = event.to;
+  json["cause"] = event.cause;
+  json["by_hand"] = event.by_hand;
+  return json;
+}
+
+std::string text_of(const Json& json) {
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
 }  // namespace
+
+std::string events_json(const exchange::Events& events, std::uint64_t since) {
+  Json list = Json::array();
+  for (const auto& event : events.since(since)) list.push_back(event_json(event));
+  return text_of({{"last_sequence", events.last_sequence()}, {"events", list}});
+}
 
 std::string upstreams_json(const exchange::LiveState& live) {
   Json upstreams = Json::array();
   for (const auto& upstream : live.upstreams) upstreams.push_back(upstream_json(upstream));
-  return Json{{"upstreams", upstreams}}.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return text_of({{"upstreams", upstreams}});
 }
 
 std::string routes_json(const config::Config& config, const exchange::LiveState& live) {
@@ -154,7 +190,7 @@ std::string routes_json(const config::Config& config, const exchange::LiveState&
       routes.push_back(std::move(json));
     }
   }
-  return Json{{"routes", routes}}.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return text_of({{"routes", routes}});
 }
 
 }  // namespace outrigger::admin

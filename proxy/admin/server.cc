@@ -1,6 +1,7 @@
 #include "proxy/admin/server.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "proxy/admin/pages.h"
 #include "proxy/http/head_scanner.h"
@@ -101,10 +102,11 @@ Reply Server::answer(const http::RequestHead& head) {
   const Verdict verdict = rules_.judge(head);
   if (verdict.status != 200) return text(verdict.status, std::string(verdict.text));
   const bool reads = head.method == "GET" || head.method == "HEAD";
-  return reads ? show(head.path) : change(head.method, head.path);
+  const std::string_view query = head.target.substr(std::min(head.path.size(), head.target.size()));
+  return reads ? show(head.path, query) : change(head.method, head.path);
 }
 
-Reply Server::show(std::string_view path) {
+Reply Server::show(std::string_view path, std::string_view query) {
   if (path == "/metrics") {
     return {.body = control_.metrics_text(),
             .content_type = "text/plain; version=0.0.4; charset=utf-8"};
@@ -120,7 +122,22 @@ Reply Server::show(std::string_view path) {
   if (path == "/config") return {.body = control_.config_json()};
   if (path == "/routes") return {.body = control_.routes_json()};
   if (path == "/upstreams") return {.body = control_.upstreams_json()};
+  if (path == "/events") return show_events(query);
   return text(404, "not found");
+}
+
+// All of them, or with ?since=NUMBER what came after that one.
+Reply Server::show_events(std::string_view query) {
+  static constexpr std::string_view kSince = "?since=";
+  std::uint64_t since = 0;
+  if (!query.empty() && query != "?") {
+    const auto digits = query.starts_with(kSince) ? query.substr(kSince.size()) : "";
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), since);
+    if (error != std::errc{} || end != digits.data() + digits.size()) {
+      return text(400, "the only query here is ?since=SEQUENCE, a number");
+    }
+  }
+  return {.body = control_.events_json(since)};
 }
 
 Reply Server::change(std::string_view method, std::string_view path) {

@@ -23,6 +23,7 @@ class Control {
   virtual std::string config_json() = 0;
   virtual std::string routes_json() = 0;
   virtual std::string upstreams_json() = 0;
+  virtual std::string events_json(std::uint64_t since) = 0;
   virtual std::string metrics_text() = 0;
   // False when the new configuration is refused; `report` says why. The running one stays.
   virtual bool reload(std::string& report) = 0;
@@ -56,7 +57,8 @@ class Server final : private net::ListenerEvents {
   void on_accept(std::unique_ptr<net::Stream> stream) override;
   void on_accept_error(int) override {}
   Reply answer(const http::RequestHead& head);
-  Reply show(std::string_view path);
+  Reply show(std::string_view path, std::string_view query);
+  Reply show_events(std::string_view query);
   Reply change(std::string_view method, std::string_view path);
   void remove(Connection& connection);
 

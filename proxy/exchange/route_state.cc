@@ -7,8 +7,8 @@ constexpr std::uint32_t kUnlimited = UINT32_MAX;
 
 }  // namespace
 
-RouteState::RouteState(const config::Route& route, std::uint64_t seed)
-    : seed_(seed), limit_(kUnlimited, kUnlimited) {
+RouteState::RouteState(const config::Route& route, std::uint64_t seed, Events* events)
+    : name_(route.name), events_(events), seed_(seed), limit_(kUnlimited, kUnlimited) {
   configure(route);
 }
 

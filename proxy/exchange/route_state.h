@@ -5,10 +5,12 @@
 
 #include <mutex>
 #include <optional>
+#include <string>
 
 #include "config/model.h"
 #include "proxy/base/random.h"
 #include "proxy/base/time.h"
+#include "proxy/exchange/events.h"
 #include "proxy/exchange/live_state.h"
 #include "proxy/exchange/ports.h"
 #include "proxy/policy/circuit_breaker.h"
@@ -25,7 +27,8 @@ class RouteState {
     policy::CircuitPermit circuit;
   };
 
-  RouteState(const config::Route& route, std::uint64_t seed);
+  // `events` hears of changes of state, and outlives it; null: nobody does.
+  RouteState(const config::Route& route, std::uint64_t seed, Events* events = nullptr);
   void configure(const config::Route& route);
 
   // The time until the next token, where none is left. Without a limit there always is one.
@@ -42,6 +45,8 @@ class RouteState {
   RouteLive live(TimePoint now) const;  // name and listener are the caller's to fill
 
  private:
+  const std::string name_;
+  Events* const events_;
   mutable std::mutex mutex_;
   std::uint64_t seed_;
   std::optional<config::CircuitBreaker> settings_;

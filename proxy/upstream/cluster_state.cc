@@ -10,6 +10,7 @@
 namespace outrigger::upstream {
 namespace {
 
+using exchange::EventKind;
 using exchange::FailureKind;
 using exchange::LimitKind;
 using policy::TryOutcome;
@@ -44,8 +45,10 @@ std::size_t bucket_of(Duration d) {
 
 }  // namespace
 
-ClusterState::ClusterState(const config::Upstream& settings, std::uint64_t seed)
+ClusterState::ClusterState(const config::Upstream& settings, std::uint64_t seed,
+                           exchange::Events* events)
     : name_(settings.name),
+      events_(events),
       settings_(settings),
       seed_(seed),
       limit_(settings.limits.max_requests, settings.limits.max_connections),
@@ -420,20 +423,40 @@ void ClusterState::report(std::uint32_t slot, const policy::OutlierEjection::Cha
     if (change.by_hand) {
       log::warn("upstream {}: endpoint {} {} by hand", name_, address,
                 change.ejected ? "ejected" : "restored");
+      tell({.kind = change.ejected ? EventKind::Ejected : EventKind::Returned,
+            .endpoint = std::string(address),
+            .cause = change.ejected ? "until restored" : "",
+            .by_hand = true});
     } else if (change.ejected) {
       log::warn("upstream {}: endpoint {} ejected for {:.1f} s ({})", name_, address,
                 seconds(change.ejected_for), ejection_text(change.detector, change.evidence));
+      tell({.kind = EventKind::Ejected,
+            .endpoint = std::string(address),
+            .cause = fmt::format("{}; for {:.1f} s", ejection_text(change.detector, change.evidence),
+                                 seconds(change.ejected_for))});
     } else if (not_made) {
       log::info("upstream {}: endpoint {} would be ejected, but for {} ({})", name_, address,
                 change.denied ? label(*change.denied) : "mode: observe",
                 ejection_text(change.detector, change.evidence));
     } else {
       log::info("upstream {}: endpoint {} is back", name_, address);
+      tell({.kind = EventKind::Returned,
+            .endpoint = std::string(address),
+            .cause = "its request on probation succeeded"});
     }
   }
   if (before == after) return;
   static constexpr std::string_view kNames[] = {"closed", "half-open", "open"};
-  log::warn("upstream {}: circuit breaker {}", name_, kNames[static_cast<std::size_t>(after)]);
+  const std::string_view to = kNames[static_cast<std::size_t>(after)];
+  log::warn("upstream {}: circuit breaker {}", name_, to);
+  tell({.kind = EventKind::CircuitBreaker, .to = to});
+}
+
+void ClusterState::tell(exchange::Event event) {
+  if (!events_) return;
+  event.scope = "upstream";
+  event.name = name_;
+  events_->add(std::move(event));
 }
 
 void ClusterState::finish(Ticket& ticket, Duration time_to_head, bool connection_stays,

@@ -22,6 +22,7 @@
 #include "config/model.h"
 #include "proxy/base/random.h"
 #include "proxy/base/time.h"
+#include "proxy/exchange/events.h"
 #include "proxy/exchange/live_state.h"
 #include "proxy/exchange/ports.h"
 #include "proxy/policy/circuit_breaker.h"
@@ -88,7 +89,9 @@ class ClusterState {
   // How long an endpoint that says it is draining is left alone.
   static constexpr Duration kDrainingPause = std::chrono::seconds(5);
 
-  ClusterState(const config::Upstream& settings, std::uint64_t seed);
+  // `events` hears of changes of state, and outlives it; null: nobody does.
+  ClusterState(const config::Upstream& settings, std::uint64_t seed,
+               exchange::Events* events = nullptr);
   ~ClusterState();
 
   void configure(const config::Upstream& settings, TimePoint now);
@@ -183,10 +186,13 @@ class ClusterState {
   std::optional<std::uint32_t> free_slot_locked();
   std::optional<policy::IntervalCounts> close_interval(std::uint32_t slot, EndpointPtr& endpoint);
   void carry_out(const policy::SweepVerdict& verdict, const EndpointPtr& endpoint, TimePoint now);
+  // Without the lock.
   void report(std::uint32_t slot, const policy::OutlierEjection::Change& change,
               policy::CircuitState before, policy::CircuitState after);
+  void tell(exchange::Event event);
 
   const std::string name_;
+  exchange::Events* const events_;
   mutable std::mutex mutex_;
   config::Upstream settings_;
   std::uint64_t seed_;

@@ -17,7 +17,7 @@ ALLOWED = {
     "proxy/exchange": ["proxy/base", "proxy/policy", "proxy/http", "config/model.h"],
     "proxy/upstream": ["proxy/base", "proxy/policy", "proxy/http", "proxy/net", "config/model.h",
                        "proxy/exchange/ports.h", "proxy/exchange/live_state.h",
-                       "proxy/exchange/route_state.h"],
+                       "proxy/exchange/route_state.h", "proxy/exchange/events.h"],
     "proxy/downstream": ["proxy/base", "proxy/policy", "proxy/http", "proxy/net", "config/model.h",
                          "proxy/exchange"],
     "proxy/metrics": ["proxy/base", "proxy/exchange/record.h", "proxy/exchange/live_state.h",
@@ -26,7 +26,8 @@ ALLOWED = {
     "proxy/simulation": ["proxy/base", "config", "proxy/policy", "proxy/exchange", "proxy/upstream",
                          "proxy/http"],
     "proxy/admin": ["proxy/base", "config/model.h", "proxy/http", "proxy/net", "proxy/metrics",
-                    "proxy/exchange/record.h", "proxy/exchange/live_state.h", "proxy/policy"],
+                    "proxy/exchange/record.h", "proxy/exchange/live_state.h", "proxy/exchange/events.h",
+                    "proxy/policy"],
 }
 # Of upstream/, only these see net: the rest wakes through ports, so that the simulation runs it.
 UPSTREAM_WITH_NET = {"http1_connection.h", "http1_connection.cc", "discovery.h", "discovery.cc"}
