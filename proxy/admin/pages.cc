@@ -17,9 +17,9 @@ double milliseconds(Duration d) {
 
 Json breaker_json(const exchange::BreakerLive& breaker) {
   if (!breaker.present) return nullptr;
-  static constexpr std::string_view kNames[] = {"closed", "half-open", "open"};
   return {
-      {"state", kNames[static_cast<std::size_t>(breaker.state)]},
+      {"state", label(breaker.state)},
+      {"by_hand", breaker.by_hand == policy::CircuitByHand::Auto ? Json() : label(breaker.by_hand)},
       {"mode", breaker.observe ? "observe" : "enforce"},
       {"window", {{"successes", breaker.window_successes}, {"failures", breaker.window_failures}}},
       {"consecutive_failures", breaker.consecutive_failures},

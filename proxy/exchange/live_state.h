@@ -25,6 +25,7 @@ struct BreakerLive {
   std::uint32_t consecutive_failures = 0;
   Duration retry_after{};  // 0 when not open
   bool observe = false;
+  policy::CircuitByHand by_hand = policy::CircuitByHand::Auto;
 };
 
 struct LabelledCount {

@@ -1,5 +1,7 @@
 #include "proxy/exchange/route_state.h"
 
+#include "proxy/exchange/breaker_report.h"
+
 namespace outrigger::exchange {
 namespace {
 
@@ -8,7 +10,11 @@ constexpr std::uint32_t kUnlimited = UINT32_MAX;
 }  // namespace
 
 RouteState::RouteState(const config::Route& route, std::uint64_t seed, Events* events)
-    : name_(route.name), events_(events), seed_(seed), limit_(kUnlimited, kUnlimited) {
+    : name_(route.name),
+      events_(events),
+      seed_(seed),
+      limit_(kUnlimited, kUnlimited),
+      breaker_(seed) {
   configure(route);
 }
 
@@ -23,14 +29,7 @@ void RouteState::configure(const config::Route& route) {
   } else {
     rate_limit_.emplace(*route.rate_limit, seed_);
   }
-  settings_ = route.circuit_breaker;
-  if (!settings_) {
-    breaker_.reset();
-  } else if (breaker_) {
-    breaker_->configure(*settings_);
-  } else {
-    breaker_.emplace(*settings_, Random(seed_));
-  }
+  breaker_.configure(route.circuit_breaker);
 }
 
 std::optional<Duration> RouteState::rate_limited(std::optional<std::string_view> key,
@@ -40,7 +39,18 @@ std::optional<Duration> RouteState::rate_limited(std::optional<std::string_view>
 }
 
 Refusal RouteState::admit(TimePoint now, TimePoint deadline, Permit& permit) {
-  const std::lock_guard lock(mutex_);
+  Refusal refusal;
+  policy::OptionalBreaker::Changes changes;
+  {
+    const std::lock_guard lock(mutex_);
+    refusal = admit_locked(now, deadline, permit);
+    changes = breaker_.take_untold();
+  }
+  report(changes, "route", name_, events_);
+  return refusal;
+}
+
+Refusal RouteState::admit_locked(TimePoint now, TimePoint deadline, Permit& permit) {
   if (!limit_.try_acquire()) {
     return {.kind = FailureKind::Overflow, .limit = LimitKind::RouteMaxRequests};
   }
@@ -58,8 +68,13 @@ Refusal RouteState::admit(TimePoint now, TimePoint deadline, Permit& permit) {
 void RouteState::record(const Permit& permit, policy::Verdict verdict, TimePoint now,
                         Duration time_to_head) {
   if (!permit.circuit.granted) return;
-  const std::lock_guard lock(mutex_);
-  if (breaker_) breaker_->record(permit.circuit, verdict, now, time_to_head);
+  policy::OptionalBreaker::Changes changes;
+  {
+    const std::lock_guard lock(mutex_);
+    if (breaker_) breaker_->record(permit.circuit, verdict, now, time_to_head);
+    changes = breaker_.take_untold();
+  }
+  report(changes, "route", name_, events_);
 }
 
 void RouteState::release(Permit& permit) {
@@ -69,13 +84,21 @@ void RouteState::release(Permit& permit) {
   permit = {};
 }
 
-policy::Verdict RouteState::verdict(const policy::TryEnd& end) const {
-  const std::lock_guard lock(mutex_);
-  return settings_ ? policy::breaker_verdict(*settings_, end) : policy::Verdict::Uncounted;
+void RouteState::set_breaker_by_hand(policy::CircuitByHand by_hand) {
+  policy::OptionalBreaker::Changes changes;
+  {
+    const std::lock_guard lock(mutex_);
+    changes = breaker_.set_by_hand(by_hand);
+  }
+  report(changes, "route", name_, events_);
 }
 
-BreakerLive breaker_live(const policy::CircuitBreaker& breaker, config::PolicyMode mode,
-                         TimePoint now) {
+policy::Verdict RouteState::verdict(const policy::TryEnd& end) const {
+  const std::lock_guard lock(mutex_);
+  return breaker_ ? policy::breaker_verdict(breaker_->settings(), end) : policy::Verdict::Uncounted;
+}
+
+BreakerLive breaker_live(const policy::CircuitBreaker& breaker, TimePoint now) {
   const auto snapshot = breaker.snapshot(now);
   BreakerLive live{.present = true,
                    .state = breaker.state(),
@@ -84,7 +107,8 @@ BreakerLive breaker_live(const policy::CircuitBreaker& breaker, config::PolicyMo
                    .window_failures = snapshot.failures,
                    .consecutive_failures = snapshot.consecutive_failures,
                    .retry_after = breaker.retry_after(now),
-                   .observe = mode == config::PolicyMode::Observe};
+                   .observe = breaker.settings().mode == config::PolicyMode::Observe,
+                   .by_hand = breaker.by_hand()};
   for (const auto state :
        {policy::CircuitState::Closed, policy::CircuitState::HalfOpen, policy::CircuitState::Open}) {
     live.transitions_to[static_cast<std::size_t>(state)] = breaker.transitions_to(state);
@@ -98,7 +122,7 @@ RouteLive RouteState::live(TimePoint now) const {
   live.requests_in_flight = limit_.requests();
   live.max_requests = max_requests_.value_or(0);
   if (rate_limit_) live.rate_limited = rate_limit_->refusals();
-  if (breaker_) live.breaker = breaker_live(*breaker_, settings_->mode, now);
+  if (breaker_) live.breaker = breaker_live(*breaker_, now);
   return live;
 }
 

@@ -13,8 +13,8 @@
 #include "proxy/exchange/events.h"
 #include "proxy/exchange/live_state.h"
 #include "proxy/exchange/ports.h"
-#include "proxy/policy/circuit_breaker.h"
 #include "proxy/policy/concurrency_limit.h"
+#include "proxy/policy/optional_breaker.h"
 #include "proxy/policy/outcome.h"
 #include "proxy/policy/rate_limit.h"
 
@@ -39,25 +39,27 @@ class RouteState {
   Refusal admit(TimePoint now, TimePoint deadline, Permit& permit);
   void record(const Permit& permit, policy::Verdict verdict, TimePoint now, Duration time_to_head);
   void release(Permit& permit);
+  // By people; where the route has no circuit_breaker there is one as long as it is not Auto.
+  void set_breaker_by_hand(policy::CircuitByHand by_hand);
   // What counts as a failure for this route's breaker; Uncounted without one.
   policy::Verdict verdict(const policy::TryEnd& end) const;
 
   RouteLive live(TimePoint now) const;  // name and listener are the caller's to fill
 
  private:
+  Refusal admit_locked(TimePoint now, TimePoint deadline, Permit& permit);
+
   const std::string name_;
   Events* const events_;
+  const std::uint64_t seed_;
   mutable std::mutex mutex_;
-  std::uint64_t seed_;
-  std::optional<config::CircuitBreaker> settings_;
   std::optional<std::uint32_t> max_requests_;
   policy::ConcurrencyLimit limit_;
-  std::optional<policy::CircuitBreaker> breaker_;
+  policy::OptionalBreaker breaker_;
   std::optional<policy::RateLimit> rate_limit_;
 };
 
 // The breaker's numbers in the form of the admin pages and metrics.
-BreakerLive breaker_live(const policy::CircuitBreaker& breaker, config::PolicyMode mode,
-                         TimePoint now);
+BreakerLive breaker_live(const policy::CircuitBreaker& breaker, TimePoint now);
 
 }  // namespace outrigger::exchange

@@ -14,6 +14,16 @@ bool reaches(std::uint32_t part, std::uint32_t whole, double percent) {
 
 }  // namespace
 
+std::string_view label(CircuitState state) {
+  static constexpr std::string_view kLabels[] = {"closed", "half-open", "open"};
+  return kLabels[static_cast<std::size_t>(state)];
+}
+
+std::string_view label(CircuitByHand by_hand) {
+  static constexpr std::string_view kLabels[] = {"auto", "open", "closed"};
+  return kLabels[static_cast<std::size_t>(by_hand)];
+}
+
 CircuitBreaker::CircuitBreaker(const config::CircuitBreaker& settings, Random random)
     : settings_(settings),
       random_(random),
@@ -32,6 +42,7 @@ void CircuitBreaker::configure(const config::CircuitBreaker& settings) {
 // Admission.
 
 bool CircuitBreaker::would_refuse(TimePoint now) const {
+  if (open_by_hand()) return true;
   if (observing()) return false;
   switch (state_) {
     case CircuitState::Closed:
@@ -47,8 +58,8 @@ bool CircuitBreaker::would_refuse(TimePoint now) const {
 CircuitPermit CircuitBreaker::admit(TimePoint now, TimePoint deadline) {
   if (state_ == CircuitState::Closed) return {.granted = true, .generation = generation_};
   if (state_ == CircuitState::Open) {
-    if (now < open_until_) return refuse();
-    enter(CircuitState::HalfOpen);
+    if (open_by_hand() || now < open_until_) return refuse();
+    change(CircuitState::HalfOpen, {.reason = Reason::Rested});
   }
   take_back_unanswered(now);
   if (probes_out_ >= settings_.half_open_requests) return refuse();
@@ -57,7 +68,7 @@ CircuitPermit CircuitBreaker::admit(TimePoint now, TimePoint deadline) {
 
 CircuitPermit CircuitBreaker::refuse() {
   ++rejected_;
-  return {.granted = observing()};
+  return {.granted = observing() && !open_by_hand()};
 }
 
 CircuitPermit CircuitBreaker::grant_probe(TimePoint now, TimePoint deadline) {
@@ -119,24 +130,34 @@ void CircuitBreaker::record_closed(Verdict verdict, TimePoint now, Duration time
   outcomes_.add(now, success);
   if (settings_.slow_call) speeds_.add(now, time_to_head <= settings_.slow_call->over);
   consecutive_failures_ = success ? 0 : consecutive_failures_ + 1;
+  if (by_hand_ == CircuitByHand::Closed) return;
+  if (const auto why = reason_to_open(now)) open(*why, now);
+}
+
+std::optional<CircuitChange> CircuitBreaker::reason_to_open(TimePoint now) const {
   const auto outcomes = outcomes_.totals(now);
-  if (row_too_long(outcomes) || rate_too_high(outcomes, now)) open(now);
+  if (row_too_long(outcomes)) {
+    return CircuitChange{.reason = Reason::FailuresInARow, .bad = consecutive_failures_};
+  }
+  if (outcomes.count() < settings_.min_requests) return std::nullopt;
+  if (reaches(outcomes.failures, outcomes.count(), settings_.failure_rate_percent)) {
+    return CircuitChange{
+        .reason = Reason::FailureRate, .bad = outcomes.failures, .outcomes = outcomes.count()};
+  }
+  if (!settings_.slow_call) return std::nullopt;
+  const auto speeds = speeds_.totals(now);
+  // Fewer than `outcomes` where slow_call came with a reload.
+  const bool slow = speeds.count() >= settings_.min_requests &&
+                    reaches(speeds.failures, speeds.count(), settings_.slow_call->rate_percent);
+  if (!slow) return std::nullopt;
+  return CircuitChange{
+      .reason = Reason::SlowRate, .bad = speeds.failures, .outcomes = speeds.count()};
 }
 
 bool CircuitBreaker::row_too_long(const SuccessWindow::Totals& outcomes) const {
   const auto& row = settings_.consecutive_failures;
   return row && consecutive_failures_ >= row->count &&
          (row->always || outcomes.count() < settings_.min_requests);
-}
-
-bool CircuitBreaker::rate_too_high(const SuccessWindow::Totals& outcomes, TimePoint now) const {
-  if (outcomes.count() < settings_.min_requests) return false;
-  if (reaches(outcomes.failures, outcomes.count(), settings_.failure_rate_percent)) return true;
-  if (!settings_.slow_call) return false;
-  const auto speeds = speeds_.totals(now);
-  // Fewer than `outcomes` where slow_call came with a reload.
-  return speeds.count() >= settings_.min_requests &&
-         reaches(speeds.failures, speeds.count(), settings_.slow_call->rate_percent);
 }
 
 void CircuitBreaker::record_probe(const CircuitPermit& permit, Verdict verdict, TimePoint now) {
@@ -148,13 +169,30 @@ void CircuitBreaker::record_probe(const CircuitPermit& permit, Verdict verdict, 
   if (!in_time || verdict == Verdict::Uncounted) return;
   if (verdict == Verdict::Failure) {
     ++failed_half_opens_;
-    open(now);
+    open({.reason = Reason::ProbeFailed}, now);
   } else if (++probe_successes_ >= settings_.half_open_requests) {
-    close();
+    change(CircuitState::Closed,
+           {.reason = Reason::ProbesSucceeded, .outcomes = settings_.half_open_requests});
+    forget_outcomes();
   }
 }
 
 // States.
+
+void CircuitBreaker::set_by_hand(CircuitByHand by_hand) {
+  by_hand_ = by_hand;
+  change(by_hand == CircuitByHand::Open ? CircuitState::Open : CircuitState::Closed,
+         {.reason = Reason::ByHand});
+  if (by_hand == CircuitByHand::Auto) forget_outcomes();
+}
+
+void CircuitBreaker::change(CircuitState state, CircuitChange why) {
+  why.from = state_;
+  why.to = state;
+  why.by_hand = by_hand_;
+  changes_[change_count_++ % kKeptChanges] = why;
+  if (state != state_) enter(state);
+}
 
 void CircuitBreaker::enter(CircuitState state) {
   state_ = state;
@@ -166,14 +204,14 @@ void CircuitBreaker::enter(CircuitState state) {
   first_give_back_ = kNever;
 }
 
-void CircuitBreaker::open(TimePoint now) {
-  enter(CircuitState::Open);
+void CircuitBreaker::open(CircuitChange why, TimePoint now) {
   const Duration time = rest();
   open_until_ = saturating_add(saturating_add(now, time), jitter(time));
+  why.rest = open_until_ - now;
+  change(CircuitState::Open, why);
 }
 
-void CircuitBreaker::close() {
-  enter(CircuitState::Closed);
+void CircuitBreaker::forget_outcomes() {
   outcomes_.clear();
   speeds_.clear();
   consecutive_failures_ = 0;
@@ -195,7 +233,17 @@ Duration CircuitBreaker::jitter(Duration rest) {
 
 // What is shown.
 
+CircuitBreaker::Changes CircuitBreaker::changes_after(std::uint64_t told) const {
+  Changes changes;
+  const auto forgotten = change_count_ - std::min<std::uint64_t>(change_count_, kKeptChanges);
+  for (auto n = std::max(told, forgotten); n < change_count_; ++n) {
+    changes.list[changes.count++] = changes_[n % kKeptChanges];
+  }
+  return changes;
+}
+
 Duration CircuitBreaker::retry_after(TimePoint now) const {
+  if (open_by_hand()) return kByHandRetryAfter;
   return state_ == CircuitState::Open ? std::max(open_until_ - now, Duration{}) : Duration{};
 }
 

@@ -8,10 +8,15 @@
 //
 // With `mode: observe` all of this happens, but what would be refused is granted and not recorded:
 // so the machine behaves as if it were enforced.
+//
+// A person's word stands above all of it, `mode` too: open by hand it refuses, closed by hand it
+// counts but never opens, until it is automatic again.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <optional>
+#include <string_view>
 #include <vector>
 
 #include "config/model.h"
@@ -24,9 +29,37 @@ namespace outrigger::policy {
 
 enum class CircuitState : std::uint8_t { Closed, HalfOpen, Open };  // the metric's values 0, 1, 2
 
+enum class CircuitByHand : std::uint8_t { Auto, Open, Closed };
+
+// What a caller is told to wait for while it is open by hand: nobody knows.
+inline constexpr Duration kByHandRetryAfter = std::chrono::seconds(5);
+
+// Why it changed, with the numbers that led to it.
+struct CircuitChange {
+  enum class Reason : std::uint8_t {
+    FailuresInARow,   // `bad` of them
+    FailureRate,      // `bad` of `outcomes`
+    SlowRate,         // likewise
+    ProbeFailed,      //
+    Rested,           // half-open now
+    ProbesSucceeded,  // `outcomes` of them
+    ByHand,
+  };
+  CircuitState from = CircuitState::Closed;
+  CircuitState to = CircuitState::Closed;  // by hand it may be as it was
+  Reason reason = Reason::FailuresInARow;
+  CircuitByHand by_hand = CircuitByHand::Auto;  // from now on
+  std::uint32_t bad = 0;
+  std::uint32_t outcomes = 0;
+  Duration rest{};  // until half-open, where it is open now
+};
+
 // How long after its deadline a probe's own timeout may still be told: as late as a busy loop and
 // its timer wheel are. An answer cannot come so late, for the deadline has cut its try.
 inline constexpr Duration kProbeGrace = std::chrono::milliseconds(100);
+
+std::string_view label(CircuitState state);     // closed, half-open, open
+std::string_view label(CircuitByHand by_hand);  // auto, open, closed
 
 // To be recorded exactly once where it is granted.
 struct CircuitPermit {
@@ -56,9 +89,24 @@ class CircuitBreaker {
   void record(const CircuitPermit& permit, Verdict verdict, TimePoint now,
               Duration time_to_head = {});
 
+  // Auto begins anew: Closed, with a clear window.
+  void set_by_hand(CircuitByHand by_hand);
+  CircuitByHand by_hand() const { return by_hand_; }
+  const config::CircuitBreaker& settings() const { return settings_; }
+
+  // The changes beyond the first `told` of its life, the newest kKeptChanges at most.
+  static constexpr std::size_t kKeptChanges = 4;
+  struct Changes {
+    std::array<CircuitChange, kKeptChanges> list{};
+    std::size_t count = 0;
+  };
+  std::uint64_t change_count() const { return change_count_; }
+  Changes changes_after(std::uint64_t told) const;
+
   // Open until the first request after its rest.
   CircuitState state() const { return state_; }
   Duration retry_after(TimePoint now) const;  // until it may be half-open; 0 when not open
+  bool open_by_hand() const { return by_hand_ == CircuitByHand::Open; }
 
   // Since construction. `rejected` counts those that `mode: observe` let through, too.
   std::uint64_t rejected() const { return rejected_; }
@@ -90,12 +138,14 @@ class CircuitBreaker {
   CircuitPermit grant_probe(TimePoint now, TimePoint deadline);
   void record_closed(Verdict verdict, TimePoint now, Duration time_to_head);
   void record_probe(const CircuitPermit& permit, Verdict verdict, TimePoint now);
+  std::optional<CircuitChange> reason_to_open(TimePoint now) const;
   bool row_too_long(const SuccessWindow::Totals& outcomes) const;
-  bool rate_too_high(const SuccessWindow::Totals& outcomes, TimePoint now) const;
 
+  using Reason = CircuitChange::Reason;
+  void change(CircuitState state, CircuitChange why);
   void enter(CircuitState state);
-  void open(TimePoint now);
-  void close();
+  void open(CircuitChange why, TimePoint now);
+  void forget_outcomes();
   Duration rest() const;
   Duration jitter(Duration rest);
 
@@ -120,6 +170,10 @@ class CircuitBreaker {
   std::uint32_t probe_successes_ = 0;
   std::uint32_t next_serial_ = 0;
   TimePoint first_give_back_ = kNever;  // no probe gives back before
+
+  CircuitByHand by_hand_ = CircuitByHand::Auto;
+  std::array<CircuitChange, kKeptChanges> changes_{};  // number n (from 0) at n % kKeptChanges
+  std::uint64_t change_count_ = 0;
 
   std::uint64_t rejected_ = 0;
   std::array<std::uint64_t, 3> transitions_{};

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "proxy/base/log.h"
+#include "proxy/exchange/breaker_report.h"
 #include "proxy/upstream/cluster_state.h"
 
 namespace outrigger::upstream {
@@ -42,8 +43,7 @@ ClusterState::ByHand ClusterState::eject_by_hand(std::string_view address, TimeP
     update_selectable_locked(*slot);
     any_left = usable_locked(now);
   }
-  report(*slot, {.ejected = true, .by_hand = true}, policy::CircuitState::Closed,
-         policy::CircuitState::Closed);
+  report(*slot, {.ejected = true, .by_hand = true});
   if (!any_left) log::warn("upstream {}: no endpoint is left", name_);
   return ByHand::Done;
 }
@@ -64,9 +64,17 @@ ClusterState::ByHand ClusterState::restore_by_hand(std::string_view address, Tim
     }
     update_selectable_locked(*slot);
   }
-  report(*slot, {.restored = true, .by_hand = true}, policy::CircuitState::Closed,
-         policy::CircuitState::Closed);
+  report(*slot, {.restored = true, .by_hand = true});
   return ByHand::Done;
+}
+
+void ClusterState::set_breaker_by_hand(policy::CircuitByHand by_hand) {
+  policy::OptionalBreaker::Changes changes;
+  {
+    const std::lock_guard lock(mutex_);
+    changes = breaker_.set_by_hand(by_hand);
+  }
+  exchange::report(changes, "upstream", name_, events_);
 }
 
 }  // namespace outrigger::upstream

@@ -76,7 +76,7 @@ exchange::UpstreamLive ClusterState::live(TimePoint now) {
     endpoint.swept = {swept.successes, swept.failures, swept.p95.value_or(Duration{})};
   }
   if (breaker_) {
-    live.breaker = exchange::breaker_live(*breaker_, settings_.circuit_breaker->mode, now);
+    live.breaker = exchange::breaker_live(*breaker_, now);
   }
   live.retry_budget_remaining = budget_.remaining(now);
   live.requests_in_flight = limit_.requests();

@@ -4,6 +4,7 @@
 
 #include "proxy/base/check.h"
 #include "proxy/base/log.h"
+#include "proxy/exchange/breaker_report.h"
 #include "proxy/policy/failure_class.h"
 #include "proxy/upstream/ejection_text.h"
 
@@ -17,6 +18,7 @@ using policy::TryOutcome;
 using policy::Verdict;
 
 constexpr std::size_t kMaxSlots = 1024;
+constexpr std::string_view kScope = "upstream";
 
 std::uint64_t next_endpoint_id() {
   static std::atomic<std::uint64_t> last{0};
@@ -50,12 +52,12 @@ ClusterState::ClusterState(const config::Upstream& settings, std::uint64_t seed,
     : name_(settings.name),
       events_(events),
       settings_(settings),
-      seed_(seed),
       limit_(settings.limits.max_requests, settings.limits.max_connections),
       queue_(settings.limits.max_pending),
+      breaker_(seed),
       choice_(settings.load_balancer, Random(seed + 1)),
       budget_(settings.retry_budget) {
-  if (settings.circuit_breaker) breaker_.emplace(*settings.circuit_breaker, Random(seed));
+  breaker_.configure(settings.circuit_breaker);
   if (settings.outlier_detection) ejection_.emplace(*settings.outlier_detection);
 }
 
@@ -68,13 +70,7 @@ void ClusterState::configure(const config::Upstream& settings, TimePoint now) {
   queue_.configure(settings.limits.max_pending);
   choice_.configure(settings.load_balancer);
   budget_.configure(settings.retry_budget);
-  if (!settings.circuit_breaker) {
-    breaker_.reset();
-  } else if (breaker_) {
-    breaker_->configure(*settings.circuit_breaker);
-  } else {
-    breaker_.emplace(*settings.circuit_breaker, Random(seed_));
-  }
+  breaker_.configure(settings.circuit_breaker);
   if (!settings.outlier_detection) {
     ejection_.reset();
   } else if (ejection_) {
@@ -172,7 +168,19 @@ EndpointPtr ClusterState::endpoint_at(std::uint32_t slot) const {
 // Admission.
 
 ClusterState::Admission ClusterState::admit(Waiter& waiter, bool may_queue, TimePoint now) {
-  const std::lock_guard lock(mutex_);
+  Admission admission;
+  policy::OptionalBreaker::Changes changes;
+  {
+    const std::lock_guard lock(mutex_);
+    admission = admit_or_queue_locked(waiter, may_queue, now);
+    changes = breaker_.take_untold();
+  }
+  exchange::report(changes, kScope, name_, events_);
+  return admission;
+}
+
+ClusterState::Admission ClusterState::admit_or_queue_locked(Waiter& waiter, bool may_queue,
+                                                            TimePoint now) {
   waiter.done = false;
   waiter.ticket = {};
   waiter.refusal = {};
@@ -364,15 +372,13 @@ void ClusterState::settle(Ticket& ticket, const policy::TryEnd& end, Duration ti
   ticket.failed = failed_for_balancer(end);
   ticket.sample = says_something(end);
   policy::OutlierEjection::Change change;
-  auto before = policy::CircuitState::Closed;
-  auto after = before;
+  policy::OptionalBreaker::Changes breaker_changes;
   {
     const std::lock_guard lock(mutex_);
     if (breaker_) {
-      before = breaker_->state();
-      breaker_->record(ticket.circuit, policy::breaker_verdict(*settings_.circuit_breaker, end),
-                       now, time_to_head);
-      after = breaker_->state();
+      breaker_->record(ticket.circuit, policy::breaker_verdict(breaker_->settings(), end), now,
+                       time_to_head);
+      breaker_changes = breaker_.take_untold();
     }
     Slot& slot = slots_[ticket.slot];
     ++slot.outcomes[static_cast<std::size_t>(exchange::attempt_outcome(end))];
@@ -395,7 +401,8 @@ void ClusterState::settle(Ticket& ticket, const policy::TryEnd& end, Duration ti
     ticket.sample = ticket.sample || says_slow;
     update_selectable_locked(ticket.slot);
   }
-  report(ticket.slot, change, before, after);
+  report(ticket.slot, change);
+  exchange::report(breaker_changes, kScope, name_, events_);
 }
 
 void ClusterState::body_broke(const Ticket& ticket, TimePoint now) {
@@ -408,11 +415,10 @@ void ClusterState::body_broke(const Ticket& ticket, TimePoint now) {
     change = ejection_->record(ticket.slot, {.outcome = TryOutcome::Reset}, now, false);
     update_selectable_locked(ticket.slot);
   }
-  report(ticket.slot, change, policy::CircuitState::Closed, policy::CircuitState::Closed);
+  report(ticket.slot, change);
 }
 
-void ClusterState::report(std::uint32_t slot, const policy::OutlierEjection::Change& change,
-                          policy::CircuitState before, policy::CircuitState after) {
+void ClusterState::report(std::uint32_t slot, const policy::OutlierEjection::Change& change) {
   // What was not carried out is told where it was found by a sweep: rows of failures come too
   // often.
   const bool at_sweep = change.evidence.tries > 0;
@@ -430,10 +436,11 @@ void ClusterState::report(std::uint32_t slot, const policy::OutlierEjection::Cha
     } else if (change.ejected) {
       log::warn("upstream {}: endpoint {} ejected for {:.1f} s ({})", name_, address,
                 seconds(change.ejected_for), ejection_text(change.detector, change.evidence));
-      tell({.kind = EventKind::Ejected,
-            .endpoint = std::string(address),
-            .cause = fmt::format("{}; for {:.1f} s", ejection_text(change.detector, change.evidence),
-                                 seconds(change.ejected_for))});
+      tell(
+          {.kind = EventKind::Ejected,
+           .endpoint = std::string(address),
+           .cause = fmt::format("{}; for {:.1f} s", ejection_text(change.detector, change.evidence),
+                                seconds(change.ejected_for))});
     } else if (not_made) {
       log::info("upstream {}: endpoint {} would be ejected, but for {} ({})", name_, address,
                 change.denied ? label(*change.denied) : "mode: observe",
@@ -445,16 +452,11 @@ void ClusterState::report(std::uint32_t slot, const policy::OutlierEjection::Cha
             .cause = "its request on probation succeeded"});
     }
   }
-  if (before == after) return;
-  static constexpr std::string_view kNames[] = {"closed", "half-open", "open"};
-  const std::string_view to = kNames[static_cast<std::size_t>(after)];
-  log::warn("upstream {}: circuit breaker {}", name_, to);
-  tell({.kind = EventKind::CircuitBreaker, .to = to});
 }
 
 void ClusterState::tell(exchange::Event event) {
   if (!events_) return;
-  event.scope = "upstream";
+  event.scope = kScope;
   event.name = name_;
   events_->add(std::move(event));
 }

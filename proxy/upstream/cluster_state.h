@@ -25,10 +25,10 @@
 #include "proxy/exchange/events.h"
 #include "proxy/exchange/live_state.h"
 #include "proxy/exchange/ports.h"
-#include "proxy/policy/circuit_breaker.h"
 #include "proxy/policy/concurrency_limit.h"
 #include "proxy/policy/endpoint_choice.h"
 #include "proxy/policy/latency_histogram.h"
+#include "proxy/policy/optional_breaker.h"
 #include "proxy/policy/outcome.h"
 #include "proxy/policy/outlier_ejection.h"
 #include "proxy/policy/pending_queue.h"
@@ -107,6 +107,9 @@ class ClusterState {
   ByHand eject_by_hand(std::string_view address, TimePoint now);
   ByHand restore_by_hand(std::string_view address, TimePoint now);
 
+  // There is a breaker as long as it is not Auto, whether configured or not.
+  void set_breaker_by_hand(policy::CircuitByHand by_hand);
+
   // The way of a try.
   enum class Admission : std::uint8_t { Granted, Queued, Refused };
   // Bulkhead, breaker, balancer. `waiter` carries the question, and the ticket or refusal when
@@ -168,6 +171,7 @@ class ClusterState {
   };
   enum class Pick : std::uint8_t { Found, None, AllAtLimit };
 
+  Admission admit_or_queue_locked(Waiter& waiter, bool may_queue, TimePoint now);
   bool admit_locked(Waiter& waiter, TimePoint now);  // false: stays or goes to the queue
   Pick pick_locked(Waiter& waiter, TimePoint now);
   exchange::LimitKind limit_hit_locked() const;
@@ -187,21 +191,19 @@ class ClusterState {
   std::optional<policy::IntervalCounts> close_interval(std::uint32_t slot, EndpointPtr& endpoint);
   void carry_out(const policy::SweepVerdict& verdict, const EndpointPtr& endpoint, TimePoint now);
   // Without the lock.
-  void report(std::uint32_t slot, const policy::OutlierEjection::Change& change,
-              policy::CircuitState before, policy::CircuitState after);
+  void report(std::uint32_t slot, const policy::OutlierEjection::Change& change);
   void tell(exchange::Event event);
 
   const std::string name_;
   exchange::Events* const events_;
   mutable std::mutex mutex_;
   config::Upstream settings_;
-  std::uint64_t seed_;
   std::vector<Slot> slots_;
   std::uint32_t endpoints_ = 0;
   std::vector<std::string> by_hand_;  // addresses, also of endpoints that are gone
   policy::ConcurrencyLimit limit_;
   policy::PendingQueue queue_;
-  std::optional<policy::CircuitBreaker> breaker_;
+  policy::OptionalBreaker breaker_;
   std::optional<policy::OutlierEjection> ejection_;
   policy::EndpointChoice choice_;
   policy::RetryBudget budget_;

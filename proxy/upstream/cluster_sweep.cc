@@ -54,7 +54,7 @@ void ClusterState::carry_out(const policy::SweepVerdict& verdict, const Endpoint
     change = ejection_->carry_out(verdict, now);
     update_selectable_locked(verdict.slot);
   }
-  report(verdict.slot, change, policy::CircuitState::Closed, policy::CircuitState::Closed);
+  report(verdict.slot, change);
 }
 
 }  // namespace outrigger::upstream

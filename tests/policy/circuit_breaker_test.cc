@@ -682,4 +682,134 @@ TEST_CASE("what counts as a failure for a breaker") {
   }
 }
 
+// By hand.
+
+TEST_CASE("a breaker open by hand refuses all, however long, until it is automatic again") {
+  auto breaker = make();
+  breaker.set_by_hand(CircuitByHand::Open);
+  CHECK(breaker.state() == State::Open);
+  CHECK(breaker.retry_after(t0) == 5s);
+  for (const Duration later : {0s, 10s, 3600s}) {
+    CHECK(breaker.would_refuse(t0 + later));
+    CHECK_FALSE(breaker.admit(t0 + later).granted);
+  }
+  CHECK(breaker.rejected() == 3);
+
+  breaker.set_by_hand(CircuitByHand::Auto);
+  CHECK(breaker.state() == State::Closed);
+  CHECK_FALSE(breaker.would_refuse(t0 + 3600s));
+  CHECK(breaker.admit(t0 + 3600s).granted);
+  CHECK(breaker.retry_after(t0 + 3600s) == 0s);
+}
+
+TEST_CASE("a breaker that observes refuses where a person opened it") {
+  auto breaker = make({.mode = config::PolicyMode::Observe});
+  breaker.set_by_hand(CircuitByHand::Open);
+  CHECK(breaker.would_refuse(t0));
+  CHECK_FALSE(breaker.admit(t0).granted);
+}
+
+TEST_CASE(
+    "a breaker closed by hand counts and never opens; automatic, it begins with a clear window") {
+  Opened opened;
+  auto& breaker = opened.breaker;
+  breaker.set_by_hand(CircuitByHand::Closed);
+  CHECK(breaker.state() == State::Closed);
+  fail(breaker, t0, 30);
+  CHECK(breaker.state() == State::Closed);
+  CHECK_FALSE(breaker.would_refuse(t0));
+  CHECK(breaker.snapshot(t0).failures == 35);
+  CHECK(breaker.snapshot(t0).consecutive_failures == 35);
+
+  breaker.set_by_hand(CircuitByHand::Auto);
+  CHECK(breaker.snapshot(t0).failures == 0);
+  fail(breaker, t0, 4);
+  CHECK(breaker.state() == State::Closed);
+  fail(breaker);
+  CHECK(breaker.state() == State::Open);
+}
+
+TEST_CASE("a probe on its way when a person opens or closes the breaker says nothing any more") {
+  for (const auto by_hand : {CircuitByHand::Open, CircuitByHand::Closed, CircuitByHand::Auto}) {
+    Opened opened;
+    const auto probe = opened.breaker.admit(opened.over);
+    REQUIRE(probe.probe);
+    opened.breaker.set_by_hand(by_hand);
+    const auto state = opened.breaker.state();
+    opened.breaker.record(probe, Verdict::Failure, opened.over);
+    CHECK(opened.breaker.state() == state);
+    CHECK(opened.breaker.snapshot(opened.over).probes == 0);
+  }
+}
+
+TEST_CASE("new settings leave what was said by hand") {
+  auto breaker = make();
+  breaker.set_by_hand(CircuitByHand::Open);
+  breaker.configure({.open_for = 1s});
+  CHECK(breaker.by_hand() == CircuitByHand::Open);
+  CHECK_FALSE(breaker.admit(t0 + 1h).granted);
+}
+
+TEST_CASE("by hand only a change of state counts as a transition") {
+  auto breaker = make();
+  breaker.set_by_hand(CircuitByHand::Closed);
+  CHECK(breaker.transitions_to(State::Closed) == 0);
+  breaker.set_by_hand(CircuitByHand::Open);
+  breaker.set_by_hand(CircuitByHand::Open);
+  CHECK(breaker.transitions_to(State::Open) == 1);
+  breaker.set_by_hand(CircuitByHand::Auto);
+  CHECK(breaker.transitions_to(State::Closed) == 1);
+  CHECK(breaker.change_count() == 4);
+}
+
+// What it did and why.
+
+TEST_CASE("each change says why it came, with its numbers") {
+  using Reason = CircuitChange::Reason;
+  auto breaker = make({.open_for = 1s, .half_open_requests = 2});
+  CHECK(breaker.changes_after(0).count == 0);
+  fail(breaker, t0, 5);
+  const TimePoint over = t0 + breaker.retry_after(t0);
+  succeed(breaker, over, 2);
+
+  const auto changes = breaker.changes_after(0);
+  REQUIRE(changes.count == 3);
+  CHECK(changes.list[0].to == State::Open);
+  CHECK(changes.list[0].reason == Reason::FailuresInARow);
+  CHECK(changes.list[0].bad == 5);
+  CHECK(changes.list[0].rest == over - t0);
+  CHECK(changes.list[1].from == State::Open);
+  CHECK(changes.list[1].to == State::HalfOpen);
+  CHECK(changes.list[1].reason == Reason::Rested);
+  CHECK(changes.list[2].to == State::Closed);
+  CHECK(changes.list[2].reason == Reason::ProbesSucceeded);
+  CHECK(changes.list[2].outcomes == 2);
+  CHECK(breaker.changes_after(2).count == 1);
+  CHECK(breaker.changes_after(2).list[0].to == State::Closed);
+  CHECK(breaker.changes_after(3).count == 0);
+}
+
+TEST_CASE("a breaker that a rate opened names the rate") {
+  auto breaker = make(with_rate_only());
+  succeed(breaker, t0, 10);
+  fail(breaker, t0, 10);
+  REQUIRE(breaker.state() == State::Open);
+  const auto change = breaker.changes_after(0).list[0];
+  CHECK(change.reason == CircuitChange::Reason::FailureRate);
+  CHECK(change.bad == 10);
+  CHECK(change.outcomes == 20);
+}
+
+TEST_CASE("only the newest changes are kept") {
+  auto breaker = make();
+  for (int i = 0; i < 3; ++i) {
+    breaker.set_by_hand(CircuitByHand::Open);
+    breaker.set_by_hand(CircuitByHand::Auto);
+  }
+  const auto changes = breaker.changes_after(0);
+  REQUIRE(changes.count == CircuitBreaker::kKeptChanges);
+  CHECK(changes.list[3].by_hand == CircuitByHand::Auto);
+  CHECK(changes.list[2].by_hand == CircuitByHand::Open);
+}
+
 }  // namespace outrigger::policy
