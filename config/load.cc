@@ -94,4 +94,17 @@ Loaded load_text(std::string_view text, const std::string& file, const Environme
   return whole_file_error(std::string{"cannot be loaded: "} + error.what());
 }
 
+LoadedFault load_fault(std::string_view text) try {
+  Diagnostics diagnostics;
+  const auto root = read_yaml(text, diagnostics);
+  if (!root) return diagnostics.take();
+  Reader in{diagnostics};
+  Fault fault;
+  Block<Fault>{}.read(in, *root, fault);
+  if (!diagnostics.empty()) return diagnostics.take();
+  return fault;
+} catch (const std::exception& error) {
+  return std::vector<Diagnostic>{{0, 0, "", std::string{"cannot be read: "} + error.what()}};
+}
+
 }  // namespace outrigger::config

@@ -23,4 +23,8 @@ Loaded load_file(const std::string& path, const Environment& environment, Places
 Loaded load_text(std::string_view text, const std::string& file, const Environment& environment,
                  Places* places = nullptr);
 
+// One route's `fault` block by itself, as it is given at run time; YAML or JSON, no `${}`.
+using LoadedFault = Result<Fault, std::vector<Diagnostic>>;
+LoadedFault load_fault(std::string_view text);
+
 }  // namespace outrigger::config

@@ -321,6 +321,7 @@ void Daemon::tick() {
   for (const auto& upstream : config_->upstreams) {
     if (upstream.outlier_detection) upstreams_[upstream.name]->sweep_if_due(now);
   }
+  end_faults();
   tick_timer_.arm(now + kTick);
 }
 
@@ -479,6 +480,10 @@ exchange::LiveState Daemon::live() const {
     for (const config::Route& route : config_->listeners[i].routes) {
       exchange::RouteLive& made = live.routes.emplace_back(routes_.at(route.name)->live(now));
       made.name = route.name;
+      if (const auto fault = routes_.at(route.name)->faults().current(unix_ms_now() / 1000)) {
+        made.fault = fault->settings();
+        made.fault_at_run_time = fault->at_run_time();
+      }
       made.listener = config_->listeners[i].name;
     }
   }

@@ -70,6 +70,7 @@ class Daemon final : private net::TimerEvents, private admin::Control {
 
   void on_timer(net::Timer& timer) override;
   void tick();
+  void end_faults();
   void on_stop_signal();
   void advance_drain();
   Drain::Facts drain_facts() const;
@@ -85,6 +86,13 @@ class Daemon final : private net::TimerEvents, private admin::Control {
   void drain() override;
   bool cancel_drain() override;
   void quit() override;
+  admin::Reply eject(const std::string& upstream, const std::string& endpoint) override;
+  admin::Reply restore(const std::string& upstream, const std::string& endpoint) override;
+  admin::Reply set_breaker(Scope scope, const std::string& name,
+                           policy::CircuitByHand by_hand) override;
+  admin::Reply set_fault(const std::string& route, std::string_view body) override;
+  admin::Reply remove_fault(const std::string& route) override;
+  admin::Reply set_log_level(const std::string& level) override;
 
   std::string config_file_;
   net::Loop loop_;

@@ -78,6 +78,34 @@ Json upstream_json(const exchange::UpstreamLive& upstream) {
   return json;
 }
 
+// "2026-01-31T12:00:00.123Z"
+std::string utc(std::int64_t unix_ms) {
+  const std::time_t whole = unix_ms / 1000;
+  std::tm parts{};
+  gmtime_r(&whole, &parts);
+  char date[sizeof("2026-01-31T12:00:00")];
+  std::strftime(date, sizeof(date), "%FT%T", &parts);
+  return fmt::format("{}.{:03}Z", date, unix_ms % 1000);
+}
+
+Json fault_json(const exchange::RouteLive& route) {
+  if (!route.fault) return nullptr;
+  const config::Fault& fault = *route.fault;
+  Json json = {{"at_run_time", route.fault_at_run_time}};
+  if (fault.delay) {
+    json["delay"] = {{"percent", fault.delay->percent},
+                     {"duration_ms", milliseconds(fault.delay->duration)}};
+  }
+  if (fault.abort) {
+    const int status = fault.abort->status;
+    json["abort"] = {{"percent", fault.abort->percent},
+                     {"status", status == 0 ? Json("reset") : Json(status)}};
+  }
+  for (const auto& header : fault.headers) json["headers"].push_back(header.name);
+  json["until"] = fault.until ? Json(utc(fault.until->time_since_epoch().count() * 1000)) : Json();
+  return json;
+}
+
 Json match_json(const config::Match& match) {
   Json json = Json::object();
   if (!match.hosts.empty()) json["hosts"] = match.hosts;
@@ -133,16 +161,6 @@ exchange::RouteLive live_of(const config::Route& route, std::size_t at,
   return found != live.routes.end() ? *found : exchange::RouteLive{};
 }
 
-// "2026-01-31T12:00:00.123Z"
-std::string utc(std::int64_t unix_ms) {
-  const std::time_t whole = unix_ms / 1000;
-  std::tm parts{};
-  gmtime_r(&whole, &parts);
-  char date[sizeof("2026-01-31T12:00:00")];
-  std::strftime(date, sizeof(date), "%FT%T", &parts);
-  return fmt::format("{}.{:03}Z", date, unix_ms % 1000);
-}
-
 Json event_json(const exchange::Event& event) {
   Json json = {{"sequence", event.sequence},
                {"time", utc(event.unix_ms)},
@@ -185,7 +203,8 @@ std::string routes_json(const config::Config& config, const exchange::LiveState&
                    {"match", match_json(route.match)},
                    {"requests_in_flight", now.requests_in_flight},
                    {"max_requests", now.max_requests > 0 ? Json(now.max_requests) : Json()},
-                   {"circuit_breaker", breaker_json(now.breaker)}};
+                   {"circuit_breaker", breaker_json(now.breaker)},
+                   {"fault", fault_json(now)}};
       add_action(json, route);
       routes.push_back(std::move(json));
     }

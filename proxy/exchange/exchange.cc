@@ -7,6 +7,7 @@
 #include "proxy/exchange/hash_key.h"
 #include "proxy/exchange/path_dots.h"
 #include "proxy/exchange/redirect.h"
+#include "proxy/exchange/request_headers.h"
 #include "proxy/http/date.h"
 
 namespace outrigger::exchange {
@@ -72,20 +73,6 @@ std::uint32_t whole_seconds_up(Duration left) {
   return static_cast<std::uint32_t>(std::max<std::int64_t>(whole, 1));
 }
 
-// Looks header matches of a route up in a request.
-class RequestHeaders final : public HeaderLookup {
- public:
-  explicit RequestHeaders(const http::Headers& headers) : headers_(headers) {}
-  bool any(std::string_view name, const Predicate& matches) const override {
-    return std::ranges::any_of(headers_.all(), [&](const http::HeaderField& field) {
-      return http::equals_ignore_case(field.name, name) && matches(field.value);
-    });
-  }
-
- private:
-  const http::Headers& headers_;
-};
-
 }  // namespace
 
 Exchange::Exchange() {
@@ -138,7 +125,7 @@ void Exchange::reset(Scope& scope, const ListenerRoutes& listener, Caller& calle
   upstream_ = nullptr;
   plan_.reset();
   permit_ = {};
-  armed_at_ = kNever;
+  armed_at_ = delayed_until_ = kNever;
   tried_count_ = 0;
   kept_body_.clear();
   set_cookie_.clear();
@@ -163,6 +150,8 @@ void Exchange::reset(Scope& scope, const ListenerRoutes& listener, Caller& calle
   record_.failure = FailureKind::None;
   record_.local_reply = record_.upgraded = record_.fell_back = false;
   record_.deadline_malformed = false;
+  record_.fault_delayed = false;
+  record_.fault_abort = FaultAbort::None;
   record_.aborted = AbortSide::None;
   record_.timeout = TimeoutKind::None;
   record_.limit = LimitKind::None;
@@ -202,7 +191,7 @@ void Exchange::begin(Scope& scope, const ListenerRoutes& listener, Caller& calle
   if (route_->config->respond) return respond(*route_->config->respond);
   if (route_->config->redirect) return redirect(*route_->config->redirect);
   if (over_body_limit(head_.content_length)) return fail(FailureKind::BodyTooLarge);
-  if (make_plan() && !rate_limited() && admit()) start_try();
+  if (make_plan() && !rate_limited() && inject_fault() && admit()) start_try();
 }
 
 void Exchange::refuse(Scope& scope, const ListenerRoutes& listener, Caller& caller,
@@ -271,11 +260,11 @@ bool Exchange::over_body_limit(std::uint64_t bytes) const {
 // Admit.
 //
 // The order of the layers, outermost first: the deadline (no work for a caller who has given
-// up), the route's bulkhead, the route's breaker (after the bulkhead, so that a half-open probe
-// is not granted and then shed), then for each try the upstream's bulkhead, its breaker and its
-// balancer. The retry budget is asked by the plan, last of all, so that no token is spent on a
-// retry that something else forbids. A try is judged at its response head; a body that breaks
-// off later adds a failure to the endpoint.
+// up), failures on purpose (nothing below shall hear of them), the route's bulkhead, the route's
+// breaker (after the bulkhead, so that a half-open probe is not granted and then shed), then for
+// each try the upstream's bulkhead, its breaker and its balancer. The retry budget is asked by the
+// plan, last of all, so that no token is spent on a retry that something else forbids. A try is
+// judged at its response head; a body that breaks off later adds a failure to the endpoint.
 
 bool Exchange::may_be_repeated(const policy::RetryRule& rule) const {
   const auto& key = rule.idempotency_key_header();
@@ -438,7 +427,7 @@ void Exchange::start_try() {
       on_try_started(*main_, main_->attempt->endpoint());
       if (!main_->connected()) return;
       // The first try's head waits for the body bytes that came with it: on_read_done() flushes.
-      if (!first) return on_try_ready(*main_);
+      if (!first || record_.fault_delayed) return on_try_ready(*main_);
       if (request_complete_) main_->attempt->send_end(trailers_);
   }
 }
@@ -935,7 +924,11 @@ void Exchange::on_caller_stalled(TimeoutKind kind) {
 
 void Exchange::on_time() {
   armed_at_ = kNever;
-  apply(plan_->on_time(now()));
+  const auto action = plan_->on_time(now());
+  if (delayed_until_ == kNever || action.what != AttemptPlan::Do::Wait) return apply(action);
+  arm(action.until);
+  if (now() >= delayed_until_) return end_delay();
+  arm(delayed_until_);
 }
 
 // Wakes too early are cheap and re-armed; so an earlier timer is left where it is.

@@ -17,6 +17,7 @@
 #include "proxy/exchange/ports.h"
 #include "proxy/exchange/scope.h"
 #include "proxy/policy/attempt_plan.h"
+#include "proxy/policy/fault_injection.h"
 
 namespace outrigger::exchange {
 
@@ -97,6 +98,9 @@ class Exchange final : private policy::RetryGate {
   bool may_be_repeated(const policy::RetryRule& rule) const;
   bool make_plan();
   bool rate_limited();
+  bool inject_fault();
+  void end_delay();
+  bool abort_on_purpose();
   bool admit();
   void start_try();
   void start_hedge();
@@ -175,6 +179,8 @@ class Exchange final : private policy::RetryGate {
   RouteState::Permit permit_;
   policy::TryEnd last_end_;  // of the newest try
   TimePoint armed_at_ = kNever;
+  policy::InjectedFault fault_;
+  TimePoint delayed_until_ = kNever;  // by a fault
   TimePoint first_try_at_{};
 
   std::array<std::uint32_t, kMaxTries> tried_;

@@ -61,6 +61,8 @@ constexpr std::array<Row, static_cast<std::size_t>(FailureKind::kCount)> kTable 
      {504, "http_response_timeout", "timeout", "The upstream did not answer in time."}},
     {FailureKind::Draining,
      {503, "proxy_internal_response", "draining", "This proxy is shutting down."}},
+    {FailureKind::FaultInjected,
+     {503, "proxy_internal_response", "fault-injected", "A fault was injected on purpose."}},
     {FailureKind::CallerGone, {499, "", "", ""}},
 }};
 

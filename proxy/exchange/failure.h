@@ -38,7 +38,8 @@ enum class FailureKind : std::uint8_t {
   BadResponse,
   Timeout,  // per_try, request or idle is over
   Draining,
-  CallerGone,  // never answered; recorded as 499
+  FaultInjected,  // its status is the fault's
+  CallerGone,     // never answered; recorded as 499
   kCount,
 };
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "config/model.h"
 #include "proxy/base/time.h"
 #include "proxy/policy/circuit_breaker.h"
 
@@ -97,6 +98,8 @@ struct RouteLive {
   std::uint32_t requests_in_flight = 0;
   std::uint32_t max_requests = 0;             // 0: off
   std::optional<std::uint64_t> rate_limited;  // refusals, where there is a rate limit
+  std::optional<config::Fault> fault;         // the one in force
+  bool fault_at_run_time = false;
 };
 
 struct ListenerLive {

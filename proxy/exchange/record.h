@@ -46,6 +46,8 @@ enum class TimeoutKind : std::uint8_t {
   TunnelIdle,
   kCount
 };
+// How a fault ended an exchange on purpose.
+enum class FaultAbort : std::uint8_t { None, Status, Reset };
 enum class AbortSide : std::uint8_t { None, Upstream, Downstream };
 // Which bound was hit, where the failure is Overflow or QueueTimeout.
 enum class LimitKind : std::uint8_t {
@@ -99,7 +101,9 @@ struct ExchangeRecord {
   int status = 0;            // what the caller saw; 499 where it left before the head
   FailureKind failure = FailureKind::None;  // of the local answer or abort
   bool local_reply = false;
-  bool fell_back = false;           // to `fallback`, or its fixed answer
+  bool fell_back = false;      // to `fallback`, or its fixed answer
+  bool fault_delayed = false;  // on purpose
+  FaultAbort fault_abort = FaultAbort::None;
   bool deadline_malformed = false;  // a deadline header that says nothing
   bool upgraded = false;
   AbortSide aborted =

@@ -19,6 +19,7 @@ RouteState::RouteState(const config::Route& route, std::uint64_t seed, Events* e
 }
 
 void RouteState::configure(const config::Route& route) {
+  faults_.configure(route.fault);
   const std::lock_guard lock(mutex_);
   max_requests_ = route.limits.max_requests;
   limit_.configure(max_requests_.value_or(kUnlimited), kUnlimited);

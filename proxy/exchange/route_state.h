@@ -11,6 +11,7 @@
 #include "proxy/base/random.h"
 #include "proxy/base/time.h"
 #include "proxy/exchange/events.h"
+#include "proxy/exchange/fault_state.h"
 #include "proxy/exchange/live_state.h"
 #include "proxy/exchange/ports.h"
 #include "proxy/policy/concurrency_limit.h"
@@ -44,11 +45,14 @@ class RouteState {
   // What counts as a failure for this route's breaker; Uncounted without one.
   policy::Verdict verdict(const policy::TryEnd& end) const;
 
+  FaultState& faults() { return faults_; }
+
   RouteLive live(TimePoint now) const;  // name and listener are the caller's to fill
 
  private:
   Refusal admit_locked(TimePoint now, TimePoint deadline, Permit& permit);
 
+  FaultState faults_;
   const std::string name_;
   Events* const events_;
   const std::uint64_t seed_;

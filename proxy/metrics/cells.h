@@ -78,6 +78,9 @@ struct RouteCells {
   Cell hedges_lost;
   Cell malformed_deadlines;
   CellsBy<exchange::MirrorDrop> mirrors_dropped;
+  Cell faults_delay;
+  Cell faults_abort;
+  Cell faults_reset;
 };
 
 struct FallbackCells {

@@ -86,7 +86,18 @@ struct Sums {
   std::map<std::string, RouteSum> routes;
   std::map<std::string, UpstreamSum> upstreams;
   std::map<std::pair<std::string, std::string>, double> fallbacks;  // by route and where to
+  std::map<std::pair<std::string, std::string>, double> faults;     // by route and kind
 };
+
+void add_faults(Sums& sums, const RouteCells& cells) {
+  const auto add = [&](const char* kind, const Cell& cell) {
+    const auto count = static_cast<double>(cell.value());
+    if (count > 0) sums.faults[{cells.labels.route, kind}] += count;
+  };
+  add("delay", cells.faults_delay);
+  add("abort", cells.faults_abort);
+  add("reset", cells.faults_reset);
+}
 
 Sums sum_up(const std::vector<const ExchangeMeter*>& meters) {
   Sums sums;
@@ -94,6 +105,7 @@ Sums sum_up(const std::vector<const ExchangeMeter*>& meters) {
     const auto shown = meter->shown();
     for (const auto& cells : shown.routes) {
       const RouteLabels& labels = cells->labels;
+      add_faults(sums, *cells);
       RouteSum& sum = sums.routes[labels.listener + '\0' + labels.route + '\0' + labels.upstream];
       sum.labels = labels;
       add_cells(sum, *cells);
@@ -168,6 +180,7 @@ void add_route_families(Families& out, const Sums& sums) {
   auto aborted = counter("responses_aborted_total", "Responses that broke off, by whose doing");
   auto local = counter("local_replies_total", "Answers of the proxy's own, by reason");
   auto fallbacks = counter("fallbacks_total", "Requests that were answered by a fallback");
+  auto faults = counter("faults_injected_total", "Failures on purpose, by kind");
   auto malformed = counter("malformed_deadlines_total", "Deadline headers that say nothing");
   auto mirrors = counter("mirrors_dropped_total", "Copies for a mirror that were not sent");
   for (const auto& [key, sum] : by_route(sums)) {
@@ -189,7 +202,10 @@ void add_route_families(Families& out, const Sums& sums) {
   for (const auto& [labels, count] : sums.fallbacks) {
     fallbacks.add({{"route", labels.first}, {"to", labels.second}}, count);
   }
-  for (Family* each : {&in_flight, &aborted, &local, &fallbacks, &malformed, &mirrors}) {
+  for (const auto& [labels, count] : sums.faults) {
+    faults.add({{"route", labels.first}, {"kind", labels.second}}, count);
+  }
+  for (Family* each : {&in_flight, &aborted, &local, &fallbacks, &faults, &malformed, &mirrors}) {
     out.push_back(each->take());
   }
 }

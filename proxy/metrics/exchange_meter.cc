@@ -43,6 +43,7 @@ class MeterObserver final : public exchange::Observer {
     if (record.aborted == exchange::AbortSide::Downstream) mine.aborted_downstream.add();
     count_timeouts(mine, record);
     if (record.retry_denied != policy::Denial::None) cell(mine.denied, record.retry_denied).add();
+    count_faults(mine, record);
     if (record.deadline_malformed) mine.malformed_deadlines.add();
     if (record.fell_back) fallbacks[record.route]->count.add();
     count_tries(mine, record);
@@ -74,6 +75,13 @@ class MeterObserver final : public exchange::Observer {
     const auto kind = static_cast<std::size_t>(one.kind);
     cell(upstream.attempts[kind], attempt_outcome(one)).add();
     if (timed) upstream.attempt_duration.observe(one.took);
+  }
+
+  static void count_faults(RouteCells& mine, const ExchangeRecord& record) {
+    using exchange::FaultAbort;
+    if (record.fault_delayed) mine.faults_delay.add();
+    if (record.fault_abort == FaultAbort::Status) mine.faults_abort.add();
+    if (record.fault_abort == FaultAbort::Reset) mine.faults_reset.add();
   }
 
   static void count_timeouts(RouteCells& mine, const ExchangeRecord& record) {
