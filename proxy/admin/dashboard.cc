@@ -1,4 +1,5 @@
-// The live page: one file, no outside resources. It draws what /upstreams and /metrics say.
+// The live page: one file, no outside resources. It draws what /upstreams, /events and
+// /metrics say.
 #include "proxy/admin/pages.h"
 
 namespace outrigger::admin {
@@ -29,14 +30,16 @@ th:first-child, td:first-child { text-align: left; }
 }
 .tile b { display: block; font-size: 1.5rem; font-variant-numeric: tabular-nums; }
 .tile span { opacity: .75; }
-.healthy, .closed { color: var(--good); }
-.ejected, .open, .bad { color: var(--bad); }
+.healthy, .closed, .returned { color: var(--good); }
+.ejected, .open, .unhealthy, .refused, .bad { color: var(--bad); }
 .probation, .half-open { color: var(--warn); }
 #note { opacity: .7; }
 </style></head><body>
 <h1>outrigger</h1><p id="note" role="status">reading …</p>
 <div class="tiles" id="tiles"></div><div id="upstreams"></div>
+<div id="events"></div>
 <p><a href="upstreams">/upstreams</a> · <a href="routes">/routes</a> ·
+<a href="events">/events</a> ·
 <a href="config">/config</a> · <a href="metrics">/metrics</a></p>
 <script>
 "use strict";
@@ -130,15 +133,31 @@ function routeBreakers(all, sum) {
   box.append(el("h2", "breakers of routes"), table(["route", "breaker", "refused"], rows));
   return box;
 }
+// The newest first.
+function lastEvents(events) {
+  const box = el("section");
+  if (!events.length) return box;
+  const rows = events.slice(-12).reverse().map(e => {
+    const what = [e.upstream || e.route || "", e.endpoint || ""].join(" ");
+    const state = e.to || e.kind, name = e.to ? e.kind + " " + e.to : e.kind;
+    return [el("td", e.time.slice(11, 19)), el("td", what),
+      el("td", name + (e.by_hand ? " by hand" : ""), state), el("td", e.cause)];
+  });
+  box.append(el("h2", "last events"), table(["time (UTC)", "what", "", "cause"], rows));
+  return box;
+}
 async function turn() {
   try {
-    const [metrics, live] = await Promise.all([fetch("metrics"), fetch("upstreams")]);
+    const [metrics, live, told] =
+      await Promise.all([fetch("metrics"), fetch("upstreams"), fetch("events")]);
     if (!metrics.ok) throw new Error("/metrics: status " + metrics.status);
     if (!live.ok) throw new Error("/upstreams: status " + live.status);
+    if (!told.ok) throw new Error("/events: status " + told.status);
     const { all, sum } = parse(await metrics.text());
     const { upstreams } = await live.json();
     at("tiles").replaceChildren(...tiles(sum, Date.now()));
     at("upstreams").replaceChildren(...upstreams.map(upstream), routeBreakers(all, sum));
+    at("events").replaceChildren(lastEvents((await told.json()).events));
     at("note").textContent = "live, each second";
   } catch (error) {
     at("note").textContent = "no answer: " + error.message;

@@ -365,7 +365,7 @@ Exchange::Lane& Exchange::free_lane() {
 StartResult Exchange::begin_try(Lane& lane, TryKind kind) {
   INVARIANT(record_.try_count < kMaxTries);
   const auto at = now();
-  if (record_.try_count == 0) first_try_at_ = at;
+  if (first_try_at_ == TimePoint{}) first_try_at_ = at;
   lane.record = record_.try_count++;
   record_of(lane) = {.kind = kind, .upstream = record_.fallback};
   if (kind == TryKind::Retry) record_.retry_reasons[lane.record] = plan_->last_retry_reason();

@@ -16,7 +16,8 @@ bool Exchange::inject_fault() {
   fault_ = policy::draw(fault->settings(), *scope_->random);
   if (fault_.delay == Duration{}) return !abort_on_purpose();
   record_.fault_delayed = true;
-  delayed_until_ = saturating_add(now(), fault_.delay);
+  first_try_at_ = now();  // not the proxy's own time
+  delayed_until_ = saturating_add(first_try_at_, fault_.delay);
   arm(delayed_until_);
   return false;
 }

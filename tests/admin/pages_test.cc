@@ -135,6 +135,59 @@ TEST_CASE("breaker states have the contract's names") {
   }
 }
 
+TEST_CASE("a breaker shows what was said by hand") {
+  using policy::CircuitByHand;
+  const std::pair<CircuitByHand, Json> rows[] = {{CircuitByHand::Auto, nullptr},
+                                                 {CircuitByHand::Open, "open"},
+                                                 {CircuitByHand::Closed, "closed"}};
+  for (const auto& [by_hand, shown] : rows) {
+    auto one = upstream();
+    one.breaker.by_hand = by_hand;
+    Json page = Json::parse(upstreams_json({.upstreams = {one}}));
+    CHECK(page["upstreams"][0]["circuit_breaker"]["by_hand"] == shown);
+  }
+}
+
+TEST_CASE("a route shows the fault in force, and until when") {
+  auto live = live_routes();
+  CHECK(Json::parse(routes_json(configuration(), live))["routes"][0]["fault"].is_null());
+  live.routes[0].fault = config::Fault{.delay = config::FaultDelay{.percent = 5, .duration = 200ms},
+                                       .abort = config::FaultAbort{.percent = 1, .status = 0},
+                                       .headers = {{.name = "x-chaos", .value = "a-secret"}},
+                                       .until = std::chrono::sys_seconds(1'800'000'000s)};
+  live.routes[0].fault_at_run_time = true;
+  Json page = Json::parse(routes_json(configuration(), live));
+  CHECK(page["routes"][0]["fault"] == Json({{"at_run_time", true},
+                                            {"delay", {{"percent", 5.0}, {"duration_ms", 200.0}}},
+                                            {"abort", {{"percent", 1.0}, {"status", "reset"}}},
+                                            {"headers", Json::array({"x-chaos"})},
+                                            {"until", "2027-01-15T08:00:00.000Z"}}));
+}
+
+TEST_CASE("events show when, what and why, the newest last") {
+  exchange::Events events([] { return std::int64_t{1'800'000'000'123}; });
+  events.add({.kind = exchange::EventKind::Ejected,
+              .scope = "upstream",
+              .name = "payments",
+              .endpoint = "10.0.0.1:80",
+              .cause = "5 in a row"});
+  events.add({.kind = exchange::EventKind::Reload, .to = "in-force"});
+  Json page = Json::parse(events_json(events, 0));
+  CHECK(page["last_sequence"] == 2);
+  REQUIRE(page["events"].size() == 2);
+  CHECK(page["events"][0] == Json({{"sequence", 1},
+                                   {"time", "2027-01-15T08:00:00.123Z"},
+                                   {"time_ms", 1'800'000'000'123},
+                                   {"kind", "ejected"},
+                                   {"upstream", "payments"},
+                                   {"endpoint", "10.0.0.1:80"},
+                                   {"cause", "5 in a row"},
+                                   {"by_hand", false}}));
+  CHECK(page["events"][1]["to"] == "in-force");
+  CHECK(Json::parse(events_json(events, 1))["events"].size() == 1);
+  CHECK(Json::parse(events_json(events, 2))["events"] == Json::array());
+}
+
 TEST_CASE("what is off is null, what is empty is empty") {
   exchange::UpstreamLive bare;
   bare.name = "bare";

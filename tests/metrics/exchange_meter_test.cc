@@ -167,6 +167,25 @@ TEST_CASE("reasons, causes and kinds appear at their first event") {
   CHECK(page.has(timeouts + R"(kind="connect"} 3)"));
 }
 
+TEST_CASE("failures on purpose are counted by kind, a delayed abort twice") {
+  ExchangeMeter meter;
+  const auto observer = meter.observer_for(catalogue());
+  count(*observer, record(200));
+  CHECK_FALSE(page_of({&meter}).mentions("faults_injected_total"));
+  auto injected = record(503);
+  injected.failure = FailureKind::FaultInjected;
+  injected.local_reply = true;
+  injected.fault_delayed = true;
+  injected.fault_abort = exchange::FaultAbort::Status;
+  count(*observer, injected);
+  injected.fault_abort = exchange::FaultAbort::Reset;
+  count(*observer, injected);
+  const Page page = page_of({&meter});
+  CHECK(page.has(R"(faults_injected_total{route="a",kind="delay"} 2)"));
+  CHECK(page.has(R"(faults_injected_total{route="a",kind="abort"} 1)"));
+  CHECK(page.has(R"(faults_injected_total{route="a",kind="reset"} 1)"));
+}
+
 TEST_CASE("failures of one reason are one series") {
   ExchangeMeter meter;
   const auto observer = meter.observer_for(catalogue());
