@@ -141,7 +141,7 @@ void describe(V& v, HealthCheck& h) {
   v.key("port", h.port, Maybe<Whole>{{1, 65535}}, "Another port.", "the endpoint's");
   v.key("interval", h.interval, Time{.min = std::chrono::milliseconds{10}}, "Between two checks.");
   v.key("no_traffic_interval", h.no_traffic_interval, Time{.min = std::chrono::milliseconds{10}},
-        "The same while the endpoint has had no traffic.");
+        "The same for a healthy endpoint while the upstream has had no traffic for that long.");
   v.key("timeout", h.timeout, Time{}, "Until the answer; then the check has failed.");
   v.key("healthy_threshold", h.healthy_threshold, Whole{1, 1000},
         "Successes in a row that make it healthy.");

@@ -73,6 +73,11 @@ void log_warnings(const config::Config& config, const config::Places& places) {
   }
 }
 
+bool same_endpoint(const config::Endpoint& a, const config::Endpoint& b) {
+  return a.address == b.address && a.weight == b.weight && a.zone == b.zone &&
+         a.priority == b.priority;
+}
+
 }  // namespace
 
 Daemon::Daemon()
@@ -181,6 +186,7 @@ void Daemon::come_into_force(Prepared prepared) {
       } else {
         state = std::make_shared<upstream::ClusterState>(upstream, ++seed_, &events_);
       }
+      state->set_own_zone(config->node.zone);
       upstreams[upstream.name] = state;
       assignment.upstreams.push_back(state);
     }
@@ -201,6 +207,7 @@ void Daemon::come_into_force(Prepared prepared) {
   for (const BoundListener& listener : listeners_) assignment.counters.push_back(listener.counters);
   assignment.new_listeners = std::move(prepared.new_listeners);
   assignment.observer = meter_.observer_for(catalogue_of(*config));
+  start_health_checks();
   start_discovery(before ? *before : config::Config{});
   worker_->assign(std::move(assignment));
 }
@@ -215,16 +222,30 @@ void Daemon::remember_left_listeners(const std::vector<BoundListener>& staying) 
   }
 }
 
+void Daemon::start_health_checks() {
+  std::map<std::string, std::unique_ptr<upstream::HealthChecker>> checkers;
+  for (const config::Upstream& upstream : config_->upstreams) {
+    if (!upstream.health_check) continue;
+    auto& running = health_checkers_[upstream.name];
+    if (running) {
+      running->configure(upstream);
+    } else {
+      running = std::make_unique<upstream::HealthChecker>(loop_, upstreams_[upstream.name],
+                                                          upstream, ++seed_,
+                                                          [this] { worker_->follow_endpoints(); });
+    }
+    checkers[upstream.name] = std::move(running);
+  }
+  health_checkers_ = std::move(checkers);
+}
+
 // Upstreams whose endpoints are as before keep their resolution.
 void Daemon::start_discovery(const config::Config& before) {
   std::map<std::string, std::unique_ptr<upstream::Discovery>> discoveries;
   for (const config::Upstream& upstream : config_->upstreams) {
     const auto same = std::ranges::find_if(before.upstreams, [&](const config::Upstream& old) {
-      return old.name == upstream.name && std::ranges::equal(old.endpoints, upstream.endpoints,
-                                                             [](const auto& a, const auto& b) {
-                                                               return a.address == b.address &&
-                                                                      a.weight == b.weight;
-                                                             });
+      return old.name == upstream.name &&
+             std::ranges::equal(old.endpoints, upstream.endpoints, same_endpoint);
     });
     auto& running = discoveries_[upstream.name];
     discoveries[upstream.name] =

@@ -22,6 +22,7 @@
 #include "proxy/net/timer.h"
 #include "proxy/upstream/cluster_state.h"
 #include "proxy/upstream/discovery.h"
+#include "proxy/upstream/health_checker.h"
 #include "proxy/worker.h"
 
 namespace outrigger {
@@ -63,6 +64,7 @@ class Daemon final : private net::TimerEvents, private admin::Control {
   Prepared prepare(config::Config loaded) const;
   void come_into_force(Prepared prepared);
   void remember_left_listeners(const std::vector<BoundListener>& staying);
+  void start_health_checks();
   void start_discovery(const config::Config& before);
   void raise_descriptor_limit();
   std::optional<std::string> start_admin();
@@ -106,6 +108,7 @@ class Daemon final : private net::TimerEvents, private admin::Control {
   std::vector<BoundListener> listeners_;
   std::vector<std::shared_ptr<downstream::ListenerCounters>> left_listeners_;
   std::map<std::string, std::unique_ptr<upstream::Discovery>> discoveries_;
+  std::map<std::string, std::unique_ptr<upstream::HealthChecker>> health_checkers_;
   metrics::ExchangeMeter meter_;
   std::unique_ptr<metrics::Collector> collector_;
   std::unique_ptr<Worker> worker_;

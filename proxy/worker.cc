@@ -109,9 +109,15 @@ void Worker::measure_lag() {
   loop_.post([this, posted] {
     const std::chrono::duration<double> late = std::chrono::steady_clock::now() - posted;
     lag_seconds_.store(late.count(), std::memory_order_relaxed);
-    for (const auto& [name, cluster] : clusters_) cluster->serve_queue();
+    for (const auto& [name, cluster] : clusters_) cluster->follow_endpoints();
     mirrors_.expire(loop_.now());
     forget_old_scopes();
+  });
+}
+
+void Worker::follow_endpoints() {
+  loop_.post([this] {
+    for (const auto& [name, cluster] : clusters_) cluster->follow_endpoints();
   });
 }
 

@@ -53,6 +53,8 @@ class Worker final : private exchange::Scheduler, private net::Deferred {
   // Seconds by which a posted task came late, the last time somebody asked.
   double lag_seconds() const { return lag_seconds_.load(std::memory_order_relaxed); }
   void measure_lag();
+  // At once what measure_lag() does now and then: endpoints have become healthy or unhealthy.
+  void follow_endpoints();
 
  private:
   struct WorkerScope : exchange::Scope {

@@ -40,12 +40,26 @@ Json swept_json(const exchange::EndpointLive::Swept& swept) {
           {"p95_ms", swept.p95 > Duration{} ? Json(milliseconds(swept.p95)) : Json()}};
 }
 
+Json health_json(const exchange::HealthLive& health) {
+  if (!health.present) return nullptr;
+  Json json = {{"healthy", health.healthy}, {"last_result", nullptr}};
+  if (health.result.empty()) return json;
+  json["last_result"] = health.result;
+  json["reason"] = health.reason;
+  json["consecutive"] = health.consecutive;
+  json["seconds_ago"] = seconds(health.ago);
+  return json;
+}
+
 Json endpoint_json(const exchange::EndpointLive& endpoint) {
   return {{"address", endpoint.address},
           {"configured", endpoint.configured},
           {"state", endpoint.state},
           {"by_hand", endpoint.by_hand},
           {"weight", endpoint.weight},
+          {"weight_now", endpoint.weight_now},
+          {"zone", endpoint.zone},
+          {"priority", endpoint.priority},
           {"requests_in_flight", endpoint.in_flight},
           {"connections_in_use", endpoint.connections},
           {"tries", endpoint.tries},
@@ -53,7 +67,8 @@ Json endpoint_json(const exchange::EndpointLive& endpoint) {
           {"latency_ms", milliseconds(endpoint.latency)},
           {"ejected_for_seconds", seconds(endpoint.ejected_for)},
           {"consecutive_ejections", endpoint.ejections},
-          {"last_sweep", swept_json(endpoint.swept)}};
+          {"last_sweep", swept_json(endpoint.swept)},
+          {"health_check", health_json(endpoint.health)}};
 }
 
 Json upstream_json(const exchange::UpstreamLive& upstream) {
@@ -61,6 +76,7 @@ Json upstream_json(const exchange::UpstreamLive& upstream) {
   for (const auto& endpoint : upstream.endpoints) endpoints.push_back(endpoint_json(endpoint));
   Json json = {{"name", upstream.name},
                {"load_balancer", upstream.policy},
+               {"panic", upstream.panic},
                {"endpoints", endpoints},
                {"circuit_breaker", breaker_json(upstream.breaker)},
                {"retry_budget_remaining", upstream.retry_budget_remaining},

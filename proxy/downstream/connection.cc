@@ -271,7 +271,7 @@ void Connection::send_head(const http::ResponseHead& response, std::string_view 
                              .keep_alive_10 = http10 && !request.close && !tunnel,
                              .chunked = request.response_framing == Framing::Chunked,
                              .via = listener_.settings().via,
-                             .set_cookie = request.exchange.set_cookie(),
+                             .set_cookies = request.exchange.set_cookies(),
                              .edits = request.exchange.response_edits(),
                              .variables = request.exchange.response_variables()});
   // Bytes that came after the request that asked for the upgrade belong to the tunnel.

@@ -128,7 +128,6 @@ void Exchange::reset(Scope& scope, const ListenerRoutes& listener, Caller& calle
   armed_at_ = delayed_until_ = kNever;
   tried_count_ = 0;
   kept_body_.clear();
-  set_cookie_.clear();
   trailers_ = nullptr;
   first_try_at_ = {};
   main_ = &lanes_[0];
@@ -138,6 +137,8 @@ void Exchange::reset(Scope& scope, const ListenerRoutes& listener, Caller& calle
   repeatable_ = next_fresh_ = maybe_processed_ = false;
   original_failure_ = FailureKind::None;
   fallback_reason_ = {};
+  hashed_for_ = kNoIndex;
+  for (std::string& cookie : set_cookies_) cookie.clear();
   body_replayable_ = true;
   active_ = true;
   ++scope.users;
@@ -228,7 +229,7 @@ std::uint32_t Exchange::choose_upstream() {
   const auto& hash_on = route_->config->split->hash_on;
   if (!hash_on) return route_->targets[route_->split->pick(random)].upstream;
   HashKey key = hash_key(*hash_on, head_, caller_->address(), random);
-  set_cookie_ = std::move(key.set_cookie);
+  set_cookies_[0] = std::move(key.set_cookie);
   const auto target = key.hash ? route_->split->pick_for(*key.hash) : route_->split->pick(random);
   return route_->targets[target].upstream;
 }
@@ -361,6 +362,21 @@ Exchange::Lane& Exchange::free_lane() {
   return *lane;
 }
 
+// The same for all tries at an upstream, so that a retry goes on from where the last one was.
+std::optional<std::uint64_t> Exchange::hash_for(std::uint32_t upstream) {
+  const auto& balancer = scope_->snapshot->config->upstreams[upstream].load_balancer;
+  const bool hashed = balancer.policy == config::LoadBalancerPolicy::RingHash ||
+                      balancer.policy == config::LoadBalancerPolicy::Maglev;
+  if (!hashed || !balancer.hash_on) return std::nullopt;
+  if (hashed_for_ == upstream) return hash_;
+  hashed_for_ = upstream;
+  const std::uint64_t fresh = scope_->random->next();
+  HashKey key = hash_key(*balancer.hash_on, head_, caller_->address(), fresh);
+  hash_ = key.hash.value_or(fresh);
+  set_cookies_[1] = std::move(key.set_cookie);
+  return hash_;
+}
+
 // Asks the upstream for one more try. Where it is refused it was not begun.
 StartResult Exchange::begin_try(Lane& lane, TryKind kind) {
   INVARIANT(record_.try_count < kMaxTries);
@@ -380,6 +396,7 @@ StartResult Exchange::begin_try(Lane& lane, TryKind kind) {
                   .elsewhere = hedge || plan_->next_needs_other_endpoint(),
                   .upgrade = upgrade_allowed_,
                   .may_queue = !hedge && !instead,
+                  .hash = hash_for(instead ? record_.fallback : record_.upstream),
                   .tried = tried(),
                   .deadline = plan_->request_deadline()};
   next_fresh_ = false;

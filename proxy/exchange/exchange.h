@@ -61,7 +61,8 @@ class Exchange final : private policy::RetryGate {
     return route_ && route_->response_edits ? &*route_->response_edits : nullptr;
   }
   http::HeaderVariables response_variables() const;
-  std::string_view set_cookie() const { return set_cookie_; }  // for it; empty: none
+  // For it: the split's and the balancer's; empty ones are none.
+  std::span<const std::string> set_cookies() const { return set_cookies_; }
 
  private:
   // One try under way. There are several only while one is hedged; a lane is its place here and
@@ -148,6 +149,7 @@ class Exchange final : private policy::RetryGate {
   std::uint32_t index_of(const Lane& lane) const {
     return static_cast<std::uint32_t>(&lane - lanes_.data());
   }
+  std::optional<std::uint64_t> hash_for(std::uint32_t upstream);
   StartResult begin_try(Lane& lane, TryKind kind);
   TryRecord& record_of(const Lane& lane) { return record_.tries[lane.record]; }
   void note_end(const policy::TryEnd& end);
@@ -164,7 +166,7 @@ class Exchange final : private policy::RetryGate {
   std::pair<std::string, std::string> location_{"Location", ""};  // of a redirect
   std::string kept_body_;  // for another try, or until the first one can take it
   const http::Headers* trailers_ = nullptr;
-  std::string set_cookie_;
+  std::array<std::string, 2> set_cookies_;
   Mirror* mirror_ = nullptr;  // while its body is still coming
 
   Scope* scope_ = nullptr;
@@ -201,7 +203,9 @@ class Exchange final : private policy::RetryGate {
   bool maybe_processed_ = false;                      // a try may have reached an application
   bool next_fresh_ = false;                           // the next try takes a new connection
   FailureKind original_failure_ = FailureKind::None;  // the fallback's upstream is asked instead
-  std::string_view fallback_reason_;                  // likewise; empty: it is not
+  std::uint32_t hashed_for_ = kNoIndex;               // the upstream that hash_ is for
+  std::uint64_t hash_ = 0;
+  std::string_view fallback_reason_;  // likewise; empty: it is not
 
   char request_id_text_[32];
   std::string_view request_id_;

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "config/model.h"
@@ -34,12 +35,25 @@ struct LabelledCount {
   std::uint64_t count = 0;
 };
 
+// What active health checks say of an endpoint.
+struct HealthLive {
+  bool present = false;  // it is checked
+  bool healthy = true;
+  std::string_view result;        // of the last check: success, failure, timeout; empty: none yet
+  std::string reason;             // "status 503"
+  std::uint32_t consecutive = 0;  // checks in a row that were good, or not
+  Duration ago{};                 // since the last one
+};
+
 struct EndpointLive {
   std::string address;     // the address in use, "10.0.0.1:8080"
   std::string configured;  // as written by the user (a host name perhaps)
-  std::string state;       // healthy, ejected, probation
+  std::string state;       // healthy, unhealthy, ejected, probation
   bool by_hand = false;    // ejected so
   std::uint32_t weight = 1;
+  double weight_now = 1;  // in slow start less
+  std::string zone;
+  std::uint32_t priority = 0;
   std::uint32_t in_flight = 0;
   std::uint32_t connections = 0;  // in use: with a try, or connecting for one
   std::uint64_t tries = 0;
@@ -53,6 +67,7 @@ struct EndpointLive {
     std::uint32_t failures = 0;
     Duration p95{};  // 0: none, or no latency detector
   } swept;
+  HealthLive health;
 };
 
 inline constexpr std::size_t kBucketCount = 18;  // CONFIG.md's histogram bounds, +Inf last
@@ -69,6 +84,7 @@ struct UpstreamLive {
   std::string name;
   std::string policy;  // load_balancer.policy
   std::vector<EndpointLive> endpoints;
+  bool panic = false;  // health checks are ignored
   BreakerLive breaker;
   double retry_budget_remaining = 0;
   std::uint32_t requests_in_flight = 0;
@@ -81,6 +97,7 @@ struct UpstreamLive {
   std::vector<LabelledCount> ejections_observed;  // those that `mode: observe` did not make
   std::vector<LabelledCount> ejections_denied;    // by cause
   bool ejection_observe = false;                  // the mode now
+  std::vector<LabelledCount> health_checks;       // by result; empty where none are made
   std::vector<LabelledCount> limits;              // key name → value in force
   HistogramLive pending_duration;
   std::uint64_t bytes_in = 0;   // received from the upstream

@@ -153,6 +153,7 @@ struct TryRequest {
   bool elsewhere = false;         // only an endpoint not in `tried`
   bool upgrade = false;
   bool may_queue = true;
+  std::optional<std::uint64_t> hash;     // by the upstream's load_balancer.hash_on
   std::span<const std::uint32_t> tried;  // endpoints this exchange has used
   TimePoint deadline = kNever;           // of the exchange: when an unanswered probe is given up
   TimePoint told_deadline = kNever;      // the upstream is told how long it is until then

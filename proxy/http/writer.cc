@@ -209,7 +209,9 @@ void write_response_head(OutBuffer& out, const ResponseHead& head, const Respons
   if (add.via && !edited_away(add.edits, Field::Via)) via(out, head.minor_version);
   if (add.close) out.append("Connection: close\r\n");
   if (add.keep_alive_10) out.append("Connection: keep-alive\r\n");
-  if (!add.set_cookie.empty()) field(out, "Set-Cookie", add.set_cookie);
+  for (const std::string& cookie : add.set_cookies) {
+    if (!cookie.empty()) field(out, "Set-Cookie", cookie);
+  }
   if (add.edits) add.edits->write(out, add.variables);
   out.append("\r\n");
 }

@@ -54,7 +54,7 @@ struct ResponseAdditions {
   bool keep_alive_10 = false;  // an HTTP/1.0 caller is told that the connection stays
   bool chunked = false;
   bool via = false;
-  std::string_view set_cookie;         // one more; empty: none
+  std::span<const std::string> set_cookies;  // further ones; empty ones are none
   const HeaderEdits* edits = nullptr;  // the route's
   HeaderVariables variables;           // of them
 };

@@ -310,6 +310,8 @@ void add_endpoint_families(Families& out, const exchange::LiveState& live) {
   auto ejections = counter("outlier_ejections_total", "Endpoints ejected, by detector");
   auto denied = counter("outlier_ejections_denied_total", "Ejections not made, by cause");
   auto endpoints = gauge("upstream_endpoints", "Endpoints by state");
+  auto panic = gauge("upstream_panic", "1 where health checks are ignored, as too few pass them");
+  auto checks = counter("health_checks_total", "Active health checks by result");
   for (const auto& upstream : live.upstreams) {
     const std::pair<std::string_view, std::string_view> name{"upstream", upstream.name};
     // Zeros only of the mode now; what was counted in the other stays.
@@ -327,13 +329,19 @@ void add_endpoint_families(Families& out, const exchange::LiveState& live) {
         denied.add({name, {"cause", each.label}}, static_cast<double>(each.count));
       }
     }
+    for (const auto& each : upstream.health_checks) {
+      checks.add({name, {"result", each.label}}, static_cast<double>(each.count));
+    }
     for (const std::string_view state : {"healthy", "unhealthy", "ejected", "probation"}) {
       double count = 0;
       for (const auto& endpoint : upstream.endpoints) count += endpoint.state == state ? 1 : 0;
       endpoints.add({name, {"state", state}}, count);
     }
+    panic.add({name}, upstream.panic ? 1 : 0);
   }
-  for (Family* each : {&ejections, &denied, &endpoints}) out.push_back(each->take());
+  for (Family* each : {&ejections, &denied, &endpoints, &panic, &checks}) {
+    out.push_back(each->take());
+  }
 }
 
 // Only where the user asked for them: their number grows with the endpoints.

@@ -63,6 +63,7 @@ void OutlierEjection::add(std::uint32_t slot, TimePoint /*now*/) {
 void OutlierEjection::remove(std::uint32_t slot) {
   Slot* entry = find(slot);
   if (!entry) return;
+  set_healthy(slot, true);
   set_state(slot, State::Healthy);
   --counts_[static_cast<std::size_t>(State::Healthy)];
   *entry = {};
@@ -81,15 +82,29 @@ OutlierEjection::State OutlierEjection::state(std::uint32_t slot) const {
   return entry ? entry->state : State::Healthy;
 }
 
+void OutlierEjection::set_healthy(std::uint32_t slot, bool healthy) {
+  Slot* entry = find(slot);
+  if (!entry || entry->healthy == healthy) return;
+  entry->healthy = healthy;
+  if (entry->state == State::Healthy) unhealthy_ += healthy ? -1u : 1u;
+  std::erase(free_probation_, slot);
+  if (entry->offers_probation()) free_probation_.push_back(slot);
+  if (!healthy) end_ejections_beyond_caps();
+}
+
 // The one place where a state changes: counts, rows and the probation's places follow.
 void OutlierEjection::set_state(std::uint32_t slot, State state) {
   Slot& entry = slots_[slot];
   --counts_[static_cast<std::size_t>(entry.state)];
   ++counts_[static_cast<std::size_t>(state)];
+  if (!entry.healthy) {
+    unhealthy_ -= entry.state == State::Healthy ? 1 : 0;
+    unhealthy_ += state == State::Healthy ? 1 : 0;
+  }
   std::erase(free_probation_, slot);
-  if (state == State::Probation) free_probation_.push_back(slot);
   entry.state = state;
   entry.probation_taken = false;
+  if (entry.offers_probation()) free_probation_.push_back(slot);
   entry.rows = {};
 }
 
@@ -108,7 +123,7 @@ bool OutlierEjection::none_may_be_out() const {
 void OutlierEjection::end_ejections_beyond_caps() {
   const auto out = count(State::Ejected) + count(State::Probation);
   if (out == 0) return;
-  const bool too_few_left = count(State::Healthy) < settings_.min_available;
+  const bool too_few_left = available() < settings_.min_available;
   if (!none_may_be_out() && !too_few_left && out <= allowed_out()) return;
   for (Slot& entry : slots_) {
     if (entry.state == State::Ejected) entry.ejected_until = TimePoint{};
@@ -146,7 +161,7 @@ void OutlierEjection::give_back_probation(std::uint32_t slot) {
   Slot* entry = find(slot);
   if (!entry || !entry->probation_taken) return;
   entry->probation_taken = false;
-  free_probation_.push_back(slot);
+  if (entry->offers_probation()) free_probation_.push_back(slot);
 }
 
 std::optional<std::uint32_t> OutlierEjection::free_probation_slot() const {
@@ -206,7 +221,7 @@ Change OutlierEjection::judge(std::uint32_t slot, TimePoint now) {
   if (*detector != Detector::ConsecutiveLocalOriginFailures && !others_do_better(entry, now)) {
     return deny(EjectionDenial::CommonMode);
   }
-  if (const auto cap = cap_against_one_more()) return deny(*cap);
+  if (const auto cap = cap_against(entry)) return deny(*cap);
   const Evidence evidence{.own = static_cast<double>(length(entry.rows, *detector))};
   const Change change = eject(slot, *detector, evidence, now);
   if (change.observed) slots_[slot].rows = {};
@@ -216,7 +231,7 @@ Change OutlierEjection::judge(std::uint32_t slot, TimePoint now) {
 Change OutlierEjection::carry_out(const SweepVerdict& verdict, TimePoint now) {
   const Slot* entry = find(verdict.slot);
   if (!entry || entry->state != State::Healthy) return {};  // things have changed meanwhile
-  const auto cap = present() == 1 ? std::optional(EjectionDenial::Lone) : cap_against_one_more();
+  const auto cap = present() == 1 ? std::optional(EjectionDenial::Lone) : cap_against(*entry);
   if (!cap) return eject(verdict.slot, verdict.detector, verdict.evidence, now);
   Change change = deny(*cap);
   change.detector = verdict.detector;
@@ -238,11 +253,12 @@ bool OutlierEjection::others_do_better(const Slot& entry, TimePoint now) const {
   return 100 * (good * own_count - own_good * count) >= kGapPercent * count * own_count;
 }
 
-std::optional<EjectionDenial> OutlierEjection::cap_against_one_more() const {
+std::optional<EjectionDenial> OutlierEjection::cap_against(const Slot& entry) const {
   const auto out = count(State::Ejected) + count(State::Probation);
   if (out + 1 > allowed_out()) return EjectionDenial::MaxEjectionPercent;
-  // The one to be ejected is healthy itself.
-  if (count(State::Healthy) - 1 < settings_.min_available) return EjectionDenial::MinAvailable;
+  // The one to be ejected is not ejected, and available itself unless its health checks fail.
+  const auto left = available() - (entry.healthy ? 1 : 0);
+  if (left < settings_.min_available) return EjectionDenial::MinAvailable;
   return std::nullopt;
 }
 

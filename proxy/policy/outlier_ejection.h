@@ -49,6 +49,10 @@ class OutlierEjection {
   // Back at once, its past forgotten. False where it is neither ejected nor on probation.
   bool restore(std::uint32_t slot);
 
+  // By active health checks; a new one is healthy. One that is not counts neither as available nor
+  // for a probation.
+  void set_healthy(std::uint32_t slot, bool healthy);
+
   State state(std::uint32_t slot) const;  // Healthy for a slot that is not there
   std::uint32_t count(State state) const { return counts_[static_cast<std::size_t>(state)]; }
 
@@ -118,6 +122,7 @@ class OutlierEjection {
  private:
   struct Slot {
     bool present = false;
+    bool healthy = true;
     State state = State::Healthy;
     bool probation_taken = false;
     FailureRows rows;
@@ -128,11 +133,16 @@ class OutlierEjection {
     std::uint32_t interval_failures = 0;
     TimePoint ejected_until{};
     SuccessWindow window{kComparisonWindow};
+
+    bool offers_probation() const {
+      return state == State::Probation && !probation_taken && healthy;
+    }
   };
 
   Slot* find(std::uint32_t slot);
   const Slot* find(std::uint32_t slot) const;
   std::uint32_t present() const { return counts_[0] + counts_[1] + counts_[2]; }
+  std::uint32_t available() const { return count(State::Healthy) - unhealthy_; }
   std::uint32_t allowed_out() const;
   bool none_may_be_out() const;
   void set_state(std::uint32_t slot, State state);
@@ -142,7 +152,7 @@ class OutlierEjection {
   Change judge_probation(std::uint32_t slot, FailureClass what, TimePoint now);
   Change judge(std::uint32_t slot, TimePoint now);
   bool others_do_better(const Slot& entry, TimePoint now) const;
-  std::optional<EjectionDenial> cap_against_one_more() const;
+  std::optional<EjectionDenial> cap_against(const Slot& entry) const;
   Change deny(EjectionDenial cause);
   Change eject(std::uint32_t slot, Detector detector, const Evidence& evidence, TimePoint now);
 
@@ -150,6 +160,7 @@ class OutlierEjection {
   std::vector<Slot> slots_;
   std::vector<LatencyCounts> times_;           // since the last sweep; empty without the detector
   std::array<std::uint32_t, 3> counts_{};      // endpoints by State
+  std::uint32_t unhealthy_ = 0;                // of those in State::Healthy
   std::vector<std::uint32_t> free_probation_;  // in the order in which their places came free
   SuccessWindow all_{kComparisonWindow};
   TimePoint next_return_ = kNever;

@@ -22,7 +22,8 @@ class Forward final : public exchange::Observer {
 std::vector<upstream::WantedEndpoint> wanted_endpoints(const config::Upstream& settings) {
   std::vector<upstream::WantedEndpoint> wanted;
   for (const config::Endpoint& endpoint : settings.endpoints) {
-    wanted.push_back({endpoint.address, endpoint.address, endpoint.weight});
+    wanted.push_back(
+        {endpoint.address, endpoint.address, endpoint.weight, endpoint.zone, endpoint.priority});
   }
   return wanted;
 }
@@ -33,6 +34,7 @@ Sidecar::Sidecar(std::shared_ptr<const config::Config> config, std::uint64_t see
   for (const config::Upstream& settings : config_->upstreams) {
     const auto& state =
         states_.emplace_back(std::make_shared<upstream::ClusterState>(settings, random_.next()));
+    state->set_own_zone(config_->node.zone);
     state->set_endpoints(wanted_endpoints(settings), time.now());
     clusters_.push_back(
         std::make_unique<upstream::Cluster>(state, settings, network, time, random_));
@@ -51,7 +53,7 @@ Sidecar::~Sidecar() = default;
 void Sidecar::tick() {
   for (std::size_t i = 0; i < states_.size(); ++i) {
     if (config_->upstreams[i].outlier_detection) states_[i]->sweep_if_due(time_.now());
-    clusters_[i]->serve_queue();
+    clusters_[i]->follow_endpoints();
   }
 }
 

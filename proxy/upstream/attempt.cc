@@ -50,6 +50,7 @@ Start Attempt::start(const exchange::TryRequest& request, exchange::AttemptEvent
   elsewhere = request.elsewhere;
   prefer_untried = request.prefer_untried;
   tried = request.tried;
+  hash = request.hash;
   deadline = request.deadline;
   first_try = request.kind == exchange::TryKind::First;
   switch (cluster_.state().admit(*this, request.may_queue, scheduler->now())) {

@@ -30,8 +30,12 @@ class Cluster final : public exchange::Upstream {
   bool withdraw_retry() override;
 
   void drop_idle() { pool_.close_idle(); }
-  // Room may have appeared without a try's end: an endpoint came, or is back. To be called often.
-  void serve_queue() { state_->serve_queue(scheduler_.now()); }
+  // The set of endpoints or their health may have changed: room may have appeared without a try's
+  // end, and idle connections may be unwanted. To be called often.
+  void follow_endpoints() {
+    pool_.follow_endpoints();
+    state_->serve_queue(scheduler_.now());
+  }
   // No attempt is under way (its connections may be idle).
   bool quiet() const { return attempts_out_ == 0; }
 

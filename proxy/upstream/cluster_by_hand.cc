@@ -58,7 +58,7 @@ ClusterState::ByHand ClusterState::restore_by_hand(std::string_view address, Tim
     if (entry.by_hand) {
       entry.by_hand = false;
       std::erase(by_hand_, entry.endpoint->address);
-      if (ejection_) ejection_->add(*slot, now);
+      watch_locked(*slot, now);
     } else if (!ejection_ || !ejection_->restore(*slot)) {
       return ByHand::AlreadySo;
     }

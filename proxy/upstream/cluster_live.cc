@@ -44,6 +44,7 @@ exchange::UpstreamLive ClusterState::live(TimePoint now) {
   exchange::UpstreamLive live;
   live.name = name_;
   live.policy = name_of(settings_.load_balancer.policy);
+  live.panic = choice_.panic();
   std::uint32_t busy = 0;
   for (std::uint32_t i = 0; i < slots_.size(); ++i) {
     const Slot& slot = slots_[i];
@@ -53,6 +54,9 @@ exchange::UpstreamLive ClusterState::live(TimePoint now) {
     endpoint.address = slot.endpoint->address;
     endpoint.configured = slot.endpoint->configured;
     endpoint.weight = slot.weight;
+    endpoint.weight_now = choice_.weight(i);
+    endpoint.zone = slot.zone;
+    endpoint.priority = slot.priority;
     endpoint.in_flight = slot.requests;
     endpoint.connections = slot.connections;
     endpoint.tries = slot.tries;
@@ -62,11 +66,12 @@ exchange::UpstreamLive ClusterState::live(TimePoint now) {
           {std::string(label(static_cast<exchange::AttemptOutcome>(o))), slot.outcomes[o]});
     }
     endpoint.latency = choice_.latency(i, now);
-    endpoint.state = slot.by_hand ? "ejected" : "healthy";
+    endpoint.health = health_live_locked(slot, now);
     endpoint.by_hand = slot.by_hand;
+    endpoint.state = slot.by_hand ? "ejected" : slot.health.healthy ? "healthy" : "unhealthy";
     if (!ejection_ || slot.by_hand) continue;
     const auto health = ejection_->snapshot(i, now);
-    endpoint.state = name_of(health.state);
+    if (slot.health.healthy) endpoint.state = name_of(health.state);
     if (health.state == policy::OutlierEjection::State::Ejected) {
       endpoint.ejected_for = health.ejected_until - now;
     }
@@ -101,6 +106,10 @@ exchange::UpstreamLive ClusterState::live(TimePoint now) {
       live.ejections_denied.push_back({std::string(label(cause)), ejection_->denied(cause)});
     }
     live.ejection_observe = settings_.outlier_detection->mode == config::PolicyMode::Observe;
+  }
+  for (std::size_t i = 0; settings_.health_check && i < kCheckResults; ++i) {
+    const auto result = static_cast<policy::CheckResult>(i);
+    live.health_checks.push_back({std::string(label(result)), health_checks_[i]});
   }
   const auto& limits = settings_.limits;
   live.limits = {{"max_connections", limits.max_connections},

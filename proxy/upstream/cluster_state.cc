@@ -64,7 +64,7 @@ ClusterState::ClusterState(const config::Upstream& settings, std::uint64_t seed,
 ClusterState::~ClusterState() = default;
 
 void ClusterState::configure(const config::Upstream& settings, TimePoint now) {
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   settings_ = settings;
   limit_.configure(settings.limits.max_requests, settings.limits.max_connections);
   queue_.configure(settings.limits.max_pending);
@@ -79,15 +79,24 @@ void ClusterState::configure(const config::Upstream& settings, TimePoint now) {
     ejection_.emplace(*settings.outlier_detection);
     for (std::uint32_t i = 0; i < slots_.size(); ++i) {
       const Slot& slot = slots_[i];
-      if (slot.endpoint && !slot.departing && !slot.by_hand) ejection_->add(i, now);
+      if (slot.endpoint && !slot.departing && !slot.by_hand) watch_locked(i, now);
     }
   }
+  if (!settings.health_check) forget_health_locked();
   for (std::uint32_t i = 0; i < slots_.size(); ++i) update_selectable_locked(i);
+  lock.unlock();
+  rebuild_tables();
 }
 
 // The set of endpoints.
 
 void ClusterState::set_endpoints(std::span<const WantedEndpoint> wanted, TimePoint now) {
+  const bool changed = replace_endpoints(wanted, now);
+  rebuild_tables();
+  if (changed && endpoints_changed_) endpoints_changed_();
+}
+
+bool ClusterState::replace_endpoints(std::span<const WantedEndpoint> wanted, TimePoint now) {
   const std::lock_guard lock(mutex_);
   const auto is_wanted = [&](const Endpoint& endpoint) {
     return std::ranges::find(wanted, endpoint.address, &WantedEndpoint::address) != wanted.end();
@@ -106,7 +115,10 @@ void ClusterState::set_endpoints(std::span<const WantedEndpoint> wanted, TimePoi
     if (same != slots_.end()) {
       const auto index = static_cast<std::uint32_t>(same - slots_.begin());
       same->weight = want.weight;
+      same->zone = want.zone;
+      same->priority = want.priority;
       choice_.set_weight(index, want.weight);
+      choice_.set_place(index, place_locked(*same));
       continue;
     }
     const auto index = free_slot_locked();
@@ -114,14 +126,25 @@ void ClusterState::set_endpoints(std::span<const WantedEndpoint> wanted, TimePoi
     slots_[*index] = {.endpoint = std::make_shared<Endpoint>(
                           Endpoint{next_endpoint_id(), want.address, want.configured}),
                       .by_hand = std::ranges::find(by_hand_, want.address) != by_hand_.end(),
-                      .weight = want.weight};
-    choice_.add(*index, want.weight, now);
-    if (ejection_ && !slots_[*index].by_hand) ejection_->add(*index, now);
+                      .weight = want.weight,
+                      .zone = want.zone,
+                      .priority = want.priority};
+    choice_.add(*index, want.weight, now, place_locked(slots_[*index]));
+    start_health_locked(*index);
+    if (!slots_[*index].by_hand) watch_locked(*index, now);
     update_selectable_locked(*index);
     ++endpoints_;
     changed = true;
   }
   if (changed) version_.fetch_add(1, std::memory_order_release);
+  return changed;
+}
+
+// By outlier detection, where there is any.
+void ClusterState::watch_locked(std::uint32_t index, TimePoint now) {
+  if (!ejection_) return;
+  ejection_->add(index, now);
+  ejection_->set_healthy(index, slots_[index].health.healthy);
 }
 
 std::optional<std::uint32_t> ClusterState::free_slot_locked() {
@@ -138,6 +161,7 @@ void ClusterState::depart_locked(std::uint32_t index) {
   --endpoints_;
   if (ejection_) ejection_->remove(index);
   choice_.set_selectable(index, false);
+  choice_.set_weight(index, 0);  // of no group any more
   free_if_drained_locked(index);
 }
 
@@ -245,6 +269,7 @@ ClusterState::Pick ClusterState::pick_locked(Waiter& waiter, TimePoint now) {
       waiter.prefer_untried || waiter.elsewhere ? waiter.tried : decltype(waiter.tried){};
   const auto probation = ejection_ ? ejection_->free_probation_slot() : std::nullopt;
   const bool probation_fits = probation && !at_limit_locked(slots_[*probation]) &&
+                              choice_.healthy(*probation) &&
                               !(waiter.elsewhere && contains(waiter.tried, *probation));
   const bool may_probe =
       probation_fits && !contains(waiter.tried, *probation) &&
@@ -253,7 +278,7 @@ ClusterState::Pick ClusterState::pick_locked(Waiter& waiter, TimePoint now) {
     take_slot_locked(waiter, *probation, true, now);
     return Pick::Found;
   }
-  if (const auto chosen = choice_.choose(now, avoid, waiter.elsewhere)) {
+  if (const auto chosen = choice_.choose(now, avoid, waiter.elsewhere, waiter.hash)) {
     take_slot_locked(waiter, *chosen, false, now);
     return Pick::Found;
   }
@@ -261,11 +286,12 @@ ClusterState::Pick ClusterState::pick_locked(Waiter& waiter, TimePoint now) {
     take_slot_locked(waiter, *probation, true, now);
     return Pick::Found;
   }
-  const bool some_at_limit = std::ranges::any_of(slots_, [&](const Slot& slot) {
-    const auto index = static_cast<std::uint32_t>(&slot - slots_.data());
-    return in_service_locked(index) && at_limit_locked(slot);
-  });
-  return some_at_limit && !waiter.elsewhere ? Pick::AllAtLimit : Pick::None;
+  if (waiter.elsewhere) return Pick::None;
+  for (std::uint32_t i = 0; i < slots_.size(); ++i) {
+    const bool there = in_service_locked(i) && choice_.healthy(i);
+    if (there && at_limit_locked(slots_[i])) return Pick::AllAtLimit;
+  }
+  return Pick::None;
 }
 
 void ClusterState::take_slot_locked(Waiter& waiter, std::uint32_t index, bool probation,
@@ -275,6 +301,7 @@ void ClusterState::take_slot_locked(Waiter& waiter, std::uint32_t index, bool pr
   ++slot.requests;
   ++slot.connections;
   ++slot.tries;
+  tries_begun.fetch_add(1, std::memory_order_relaxed);
   choice_.on_start(index, now);
   if (waiter.first_try) budget_.deposit(now);
   update_selectable_locked(index);
@@ -306,13 +333,15 @@ bool ClusterState::in_service_locked(std::uint32_t index) const {
 }
 
 void ClusterState::update_selectable_locked(std::uint32_t index) {
-  if (slots_[index].endpoint) choice_.set_selectable(index, selectable_locked(index));
+  if (!slots_[index].endpoint) return;
+  choice_.set_in_service(index, in_service_locked(index));
+  choice_.set_selectable(index, selectable_locked(index));
 }
 
 // Not the last one that could be asked: its listener may be closed while its Service's address
 // leads to a sibling.
 void ClusterState::pause_draining_locked(std::uint32_t index, TimePoint now) {
-  const std::uint32_t others = choice_.selectable() - (selectable_locked(index) ? 1 : 0);
+  const std::uint32_t others = choice_.selectable() - (choice_.selectable(index) ? 1 : 0);
   if (others == 0) return;
   slots_[index].draining_until = saturating_add(now, kDrainingPause);
   pauses_end_ = std::min(pauses_end_, slots_[index].draining_until);
@@ -502,7 +531,7 @@ bool ClusterState::other_endpoint_usable(std::span<const std::uint32_t> tried, T
   for (std::size_t i = 0; i < tried.size(); ++i) {
     const auto slot = tried[i];
     const bool again = contains(tried.first(i), slot);
-    if (!again && selectable_locked(slot)) --usable;
+    if (!again && choice_.selectable(slot)) --usable;
   }
   return usable > 0;
 }
@@ -533,6 +562,7 @@ bool ClusterState::usable_locked(TimePoint now) {
   advance_locked(now);
   for (std::uint32_t i = 0; i < slots_.size(); ++i) {
     if (!slots_[i].endpoint || slots_[i].departing || slots_[i].by_hand) continue;
+    if (!choice_.healthy(i)) continue;
     if (!ejection_ || ejection_->state(i) != policy::OutlierEjection::State::Ejected) return true;
   }
   return false;

@@ -27,6 +27,7 @@
 #include "proxy/exchange/ports.h"
 #include "proxy/policy/concurrency_limit.h"
 #include "proxy/policy/endpoint_choice.h"
+#include "proxy/policy/health_check.h"
 #include "proxy/policy/latency_histogram.h"
 #include "proxy/policy/optional_breaker.h"
 #include "proxy/policy/outcome.h"
@@ -51,6 +52,8 @@ struct WantedEndpoint {
   std::string address;
   std::string configured;
   std::uint32_t weight = 1;
+  std::string zone;
+  std::uint32_t priority = 0;
 };
 
 // The admission of one try. Settled once (what it came to) and finished once (its place back).
@@ -74,6 +77,7 @@ struct Waiter : policy::PendingNode, exchange::Task {
   bool repeatable = false;
   bool prefer_untried = true;
   bool elsewhere = false;
+  std::optional<std::uint64_t> hash;  // of load_balancer.hash_on
   std::span<const std::uint32_t> tried;
   TimePoint deadline = kNever;
   bool done = false;  // ticket or refusal is filled
@@ -96,6 +100,10 @@ class ClusterState {
 
   void configure(const config::Upstream& settings, TimePoint now);
   void set_endpoints(std::span<const WantedEndpoint> wanted, TimePoint now);
+  // Where this sidecar runs, for zone_aware.
+  void set_own_zone(const std::string& zone);
+  // Called after a change of the set, on the thread that made it. Empty: nobody is interested.
+  void on_endpoints_changed(std::function<void()> changed) { endpoints_changed_ = changed; }
   void resolution_failed(const std::string& error);
   void resolution_succeeded(double unix_seconds);
 
@@ -143,20 +151,37 @@ class ClusterState {
   std::uint64_t version() const { return version_.load(std::memory_order_acquire); }
   EndpointPtr endpoint_at(std::uint32_t slot) const;
 
+  // Active health checks, from the control thread.
+  struct EndpointInSlot {
+    std::uint32_t slot = 0;
+    EndpointPtr endpoint;
+    bool healthy = true;
+  };
+  std::vector<EndpointInSlot> endpoints() const;
+  // After each check. An unhealthy endpoint gets no traffic; those who wait are served by the next
+  // serve_queue().
+  void set_health(const EndpointInSlot& checked, const policy::Health& health);
+  bool healthy(std::uint32_t slot) const;
+  std::atomic<std::uint64_t> tries_begun{0};
+
   // From the control thread, often; sweeps every outlier_detection.interval.
   void sweep_if_due(TimePoint now);
   exchange::UpstreamLive live(TimePoint now);
-  // Has an endpoint that is not ejected, however busy.
+  // Has an endpoint that is healthy and not ejected, however busy.
   bool usable(TimePoint now);
 
  private:
   static constexpr Duration kLatencyWindow = std::chrono::seconds(10);
+  static constexpr auto kCheckResults = static_cast<std::size_t>(policy::CheckResult::kCount);
   static constexpr auto kOutcomes = static_cast<std::size_t>(exchange::AttemptOutcome::kCount);
   struct Slot {
     EndpointPtr endpoint;    // null: free
     bool departing = false;  // removed, while tries are still on it
     bool by_hand = false;    // ejected so
     std::uint32_t weight = 1;
+    std::string zone;
+    std::uint32_t priority = 0;
+    policy::Health health;
     TimePoint on_probation_since{};
     TimePoint draining_until{};  // it said so; 0: it did not
     std::uint32_t requests = 0;
@@ -184,6 +209,8 @@ class ClusterState {
   bool in_service_locked(std::uint32_t slot) const;
   bool usable_locked(TimePoint now);
   std::optional<std::uint32_t> slot_of_locked(std::string_view address) const;
+  policy::Place place_locked(const Slot& slot) const;
+  void rebuild_tables();
   bool at_limit_locked(const Slot& slot) const;
   void depart_locked(std::uint32_t slot);
   void free_if_drained_locked(std::uint32_t slot);
@@ -193,11 +220,17 @@ class ClusterState {
   // Without the lock.
   void report(std::uint32_t slot, const policy::OutlierEjection::Change& change);
   void tell(exchange::Event event);
+  bool replace_endpoints(std::span<const WantedEndpoint> wanted, TimePoint now);
+  exchange::HealthLive health_live_locked(const Slot& slot, TimePoint now) const;
+  void watch_locked(std::uint32_t slot, TimePoint now);
+  void start_health_locked(std::uint32_t slot);
+  void forget_health_locked();
 
   const std::string name_;
   exchange::Events* const events_;
   mutable std::mutex mutex_;
   config::Upstream settings_;
+  std::string own_zone_;
   std::vector<Slot> slots_;
   std::uint32_t endpoints_ = 0;
   std::vector<std::string> by_hand_;  // addresses, also of endpoints that are gone
@@ -212,6 +245,8 @@ class ClusterState {
   policy::LatencyHistogram latency_{kLatencyWindow};  // time to the head, of all endpoints
   TimePoint last_sweep_{};
   std::vector<Swept> swept_;  // what the last sweep compared, by slot
+  std::function<void()> endpoints_changed_;
+  std::array<std::uint64_t, kCheckResults> health_checks_{};
   std::uint64_t discovery_failures_ = 0;
   double discovery_last_success_ = 0;
   std::string resolution_error_;

@@ -37,7 +37,7 @@ bool ConnectionPool::keepable(const Connection& connection, TimePoint now) const
 
 ConnectionPtr ConnectionPool::obtain(const Ticket& ticket, bool fresh, bool careful) {
   const auto now = scheduler_.now();
-  if (version_ != state_.version()) drop_departed();
+  follow_endpoints();
   if (!fresh) {
     if (auto found = take_idle(ticket, careful, now)) return found;
   }
@@ -129,11 +129,12 @@ void ConnectionPool::close_oldest_idle() {
   if (oldest) on_idle_over(*oldest->front());
 }
 
-void ConnectionPool::drop_departed() {
+void ConnectionPool::drop_unwanted() {
   version_ = state_.version();
   for (Idle& idle : idle_) {
     const auto gone = std::erase_if(idle, [this](const ConnectionPtr& connection) {
-      return state_.endpoint_at(connection->slot()) != connection->endpoint();
+      return state_.endpoint_at(connection->slot()) != connection->endpoint() ||
+             !state_.healthy(connection->slot());
     });
     state_.idle_connections.fetch_sub(static_cast<std::uint32_t>(gone), std::memory_order_relaxed);
   }

@@ -42,6 +42,10 @@ class ConnectionPool final : private ConnectionKeeper {
   void count_bytes(Connection& connection);
   void connect_ended() { state_.connecting.fetch_sub(1, std::memory_order_relaxed); }
   void close_idle();
+  // Closes the idle ones of endpoints that have left or become unhealthy. Cheap while nothing has.
+  void follow_endpoints() {
+    if (version_ != state_.version()) drop_unwanted();
+  }
 
  private:
   using Idle = std::vector<ConnectionPtr>;
@@ -53,7 +57,7 @@ class ConnectionPool final : private ConnectionKeeper {
   Duration idle_time(const Connection& connection) const;
   bool keepable(const Connection& connection, TimePoint now) const;
   void close_oldest_idle();
-  void drop_departed();
+  void drop_unwanted();
 
   ClusterState& state_;
   ConnectionFactory& factory_;

@@ -18,16 +18,20 @@ Discovery::Discovery(net::Loop& loop, std::shared_ptr<ClusterState> state,
   for (const config::Endpoint& endpoint : settings.endpoints) {
     const auto address = net::Address::parse(endpoint.address);
     INVARIANT(address);  // validate.h has refused what is no address
+    const WantedEndpoint wanted{.address = address.value().to_string(),
+                                .configured = endpoint.address,
+                                .weight = endpoint.weight,
+                                .zone = endpoint.zone,
+                                .priority = endpoint.priority};
     if (address.value().kind() != net::Address::Kind::Host) {
-      fixed_.push_back({address.value().to_string(), endpoint.address, endpoint.weight});
+      fixed_.push_back(wanted);
       continue;
     }
     auto name = std::make_unique<Name>();
     name->owner = this;
     name->host = address.value().host();
-    name->configured = endpoint.address;
+    name->wanted = wanted;
     name->port = address.value().port();
-    name->weight = endpoint.weight;
     const Name* same = before ? before->find(endpoint.address) : nullptr;
     if (same) name->addresses = same->addresses;
     names_.push_back(std::move(name));
@@ -42,7 +46,7 @@ Discovery::~Discovery() = default;
 
 const Discovery::Name* Discovery::find(const std::string& configured) const {
   for (const auto& name : names_) {
-    if (name->configured == configured) return name.get();
+    if (name->wanted.configured == configured) return name.get();
   }
   return nullptr;
 }
@@ -100,7 +104,8 @@ void Discovery::publish() {
   std::vector<WantedEndpoint> wanted = fixed_;
   for (const auto& name : names_) {
     for (const net::Address& address : name->addresses) {
-      wanted.push_back({address.to_string(), name->configured, name->weight});
+      wanted.push_back(name->wanted);
+      wanted.back().address = address.to_string();
     }
   }
   state_->set_endpoints(wanted, loop_.now());

@@ -38,9 +38,8 @@ class Discovery final : private net::TimerEvents {
   struct Name final : net::ResolutionEvents {
     Discovery* owner = nullptr;
     std::string host;
-    std::string configured;
     std::uint16_t port = 0;
-    std::uint32_t weight = 1;
+    WantedEndpoint wanted;                // of each of its addresses, but for the address
     std::vector<net::Address> addresses;  // the last good ones
     std::unique_ptr<net::Resolution> resolution;
 

@@ -112,7 +112,8 @@ TEST_CASE("an upstream shows its endpoints, breaker, budget and connections") {
               {"latency_ms", 1.5},
               {"ejected_for_seconds", 2.5},
               {"consecutive_ejections", 2},
-              {"last_sweep", {{"tries", 200}, {"success_rate_percent", 98.5}, {"p95_ms", 12.5}}}}));
+              {"last_sweep", {{"tries", 200}, {"success_rate_percent", 98.5}, {"p95_ms", 12.5}}},
+              {"health_check", nullptr}}));
   Json breaker = shown["circuit_breaker"];
   CHECK(breaker["state"] == "half-open");
   CHECK(breaker["mode"] == "observe");
@@ -120,6 +121,26 @@ TEST_CASE("an upstream shows its endpoints, breaker, budget and connections") {
   CHECK(breaker["consecutive_failures"] == 12);
   CHECK(breaker["retry_after_seconds"] == 0.75);
   CHECK(breaker["rejected"] == 9);
+}
+
+TEST_CASE("an endpoint shows what its health checks found") {
+  auto checked = upstream();
+  auto& health = checked.endpoints[0].health;
+  health = {.present = true, .healthy = false};
+  const auto shown = [&] {
+    Json page = Json::parse(upstreams_json({.upstreams = {checked}}));
+    return page["upstreams"][0]["endpoints"][0]["health_check"];
+  };
+  CHECK(shown() == Json({{"healthy", false}, {"last_result", nullptr}}));
+  health.result = "failure";
+  health.reason = "status 503";
+  health.consecutive = 4;
+  health.ago = 1500ms;
+  CHECK(shown() == Json({{"healthy", false},
+                         {"last_result", "failure"},
+                         {"reason", "status 503"},
+                         {"consecutive", 4},
+                         {"seconds_ago", 1.5}}));
 }
 
 TEST_CASE("breaker states have the contract's names") {

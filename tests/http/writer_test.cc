@@ -1,5 +1,7 @@
 #include "proxy/http/writer.h"
 
+#include <array>
+
 #include "tests/http/parsed.h"
 #include "tests/support/allocations.h"
 #include "tests/support/catch.h"
@@ -345,6 +347,7 @@ TEST_CASE("a route's changes of a response leave its framing alone") {
 }
 
 TEST_CASE("a cookie that is issued stands beside the upstream's own") {
-  CHECK(relayed("HTTP/1.1 204 No Content\r\nSet-Cookie: a=1\r\n\r\n", {.set_cookie = "b=2"}) ==
+  const std::array<std::string, 2> issued = {"", "b=2"};
+  CHECK(relayed("HTTP/1.1 204 No Content\r\nSet-Cookie: a=1\r\n\r\n", {.set_cookies = issued}) ==
         "HTTP/1.1 204 No Content\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\n\r\n");
 }

@@ -146,6 +146,7 @@ TEST_CASE("everything that is live is on the page") {
            R"(upstream_endpoints{upstream="u",state="unhealthy"} 0)",
            R"(upstream_endpoints{upstream="u",state="ejected"} 1)",
            R"(upstream_endpoints{upstream="u",state="probation"} 0)",
+           R"(upstream_panic{upstream="u"} 0)",
            R"(upstream_connections{upstream="u",state="active"} 1)",
            R"(upstream_connections{upstream="u",state="idle"} 2)",
            R"(upstream_connections{upstream="u",state="connecting"} 3)",
@@ -181,10 +182,25 @@ TEST_CASE("what is off or has not happened has no series") {
   CHECK_FALSE(page.mentions(R"(scope="route",name="b")"));     // no breaker there
   CHECK_FALSE(page.mentions(R"(scope="upstream",name="v")"));  //
   CHECK_FALSE(page.mentions(R"(cause="common-mode")"));        // a cause without an event
+  CHECK_FALSE(page.mentions("health_checks_total"));           // none are made
   CHECK_FALSE(page.mentions("discovery_"));                    // no names to resolve
   CHECK_FALSE(page.mentions("endpoint_up"));                   // endpoint_labels is off
   CHECK_FALSE(page.mentions("endpoint_attempts_total"));       //
   CHECK_FALSE(page.mentions("timeouts_total"));
+}
+
+TEST_CASE("health checks have their results from the start") {
+  ExchangeMeter meter;
+  const auto observer = meter.observer_for(catalogue());
+  auto state = live();
+  state.upstreams[0].health_checks = {{"success", 4}, {"failure", 0}, {"timeout", 2}};
+  state.upstreams[0].endpoints[1].state = "unhealthy";
+  const Page page = page_of({&meter}, state);
+  CHECK(page.has(R"(health_checks_total{upstream="u",result="success"} 4)"));
+  CHECK(page.has(R"(health_checks_total{upstream="u",result="failure"} 0)"));
+  CHECK(page.has(R"(health_checks_total{upstream="u",result="timeout"} 2)"));
+  CHECK(page.has(R"(upstream_endpoints{upstream="u",state="unhealthy"} 1)"));
+  CHECK(page.has(R"(upstream_endpoints{upstream="u",state="healthy"} 1)"));
 }
 
 TEST_CASE("limits are shown before they were hit") {

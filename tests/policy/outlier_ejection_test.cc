@@ -754,6 +754,67 @@ TEST_CASE("where too few healthy endpoints are left ejections end early") {
   CHECK(ejection.count(State::Probation) == 3);
 }
 
+TEST_CASE("who fails the health checks is not available to stay") {
+  // Four endpoints, of which two may be out. One is unhealthy: with one ejected two are left, and
+  // min_available 2 lets no other go, healthy as it is.
+  auto ejection = make_ejection(4, {.min_available = 2});
+  ejection.set_healthy(0, false);
+  CHECK(record(ejection, 1, kRefused, 5).ejected);
+  CHECK(record(ejection, 2, kRefused, 5).denied == EjectionDenial::MinAvailable);
+  ejection.set_healthy(0, true);
+  CHECK(record(ejection, 2, kRefused).ejected);
+}
+
+TEST_CASE("ejecting an unhealthy endpoint takes none of the available ones away") {
+  auto ejection = make_ejection(4, {.min_available = 3});
+  ejection.set_healthy(0, false);
+  CHECK(record(ejection, 0, kRefused, 5).ejected);
+  CHECK(record(ejection, 1, kRefused, 5).denied == EjectionDenial::MinAvailable);
+}
+
+TEST_CASE("health counts again after an endpoint's ejection and its removal") {
+  auto ejection = make_ejection(4, {.min_available = 1});
+  ejection.set_healthy(0, false);
+  record(ejection, 0, kRefused, 5);
+  advance(ejection, t0 + 30s);
+  REQUIRE(ejection.state(0) == State::Probation);
+  ejection.set_healthy(0, true);
+  probe(ejection, 0, status(200), t0 + 30s);
+  ejection.set_healthy(1, false);
+  ejection.remove(1);
+  ejection.add(1, t0 + 30s);  // a new one is healthy
+  CHECK(record(ejection, 0, kRefused, 5, t0 + 30s).ejected);
+  CHECK(record(ejection, 1, kRefused, 5, t0 + 30s).ejected);
+}
+
+TEST_CASE("where the last available endpoint fails its checks ejections end early") {
+  auto ejection = make_ejection(3);
+  record(ejection, 0, kRefused, 5);
+  REQUIRE(ejection.state(0) == State::Ejected);
+  ejection.set_healthy(1, false);
+  CHECK(advance(ejection, t0 + 1s).empty());
+  ejection.set_healthy(2, false);
+  CHECK(advance(ejection, t0 + 1s) == std::vector<std::uint32_t>{0});
+  CHECK(ejection.state(0) == State::Probation);
+}
+
+TEST_CASE("an unhealthy endpoint has no probation to offer until it is healthy") {
+  auto ejection = make_ejection(5, {.max_ejection_percent = 50});
+  record(ejection, 0, kRefused, 5);
+  record(ejection, 1, kRefused, 5);
+  ejection.set_healthy(0, false);
+  advance(ejection, t0 + 30s);
+  CHECK(ejection.free_probation_slot() == 1u);  // does not keep others from theirs
+  ejection.set_healthy(1, false);
+  CHECK_FALSE(ejection.free_probation_slot());
+  ejection.set_healthy(0, true);
+  CHECK(ejection.free_probation_slot() == 0u);
+  REQUIRE(ejection.take_probation(0));
+  ejection.set_healthy(0, false);
+  ejection.give_back_probation(0);
+  CHECK_FALSE(ejection.free_probation_slot());
+}
+
 TEST_CASE("a removal that the caps do not mind leaves ejections alone") {
   auto ejection = make_ejection(5);
   record(ejection, 0, kRefused, 5);

@@ -157,6 +157,10 @@ void World::make_config() {
         {.address = "10.0.0." + std::to_string(i + 1) + ":80", .weight = 1 + random_.below(3)});
   }
   endpoints_ = simulation::wanted_endpoints(upstream);
+  if (random_.below(2) == 0) {
+    upstream.health_check.emplace().tcp.emplace();
+    upstream.load_balancer.panic_threshold_percent.reset();
+  }
   config_->upstreams.push_back(upstream);
 
   config::Route route{.name = "r", .upstream = "u"};
@@ -218,6 +222,7 @@ void World::arrive() {
 
 // An endpoint gets worse or better, leaves or comes; the configuration is loaded again.
 void World::change_something() {
+  check_health();
   if (to_come_ == 0) {  // let what is under way end
     for (const auto& endpoint : endpoints_) network_->server(endpoint.address).behave({});
     return;
@@ -274,9 +279,36 @@ void World::change_something() {
         sidecar_->state(0).restore_by_hand(address, time_.now());
       });
       break;
+    case 11:
+      change_health(chosen.address);
+      break;
     default:
       behave({});
   }
+}
+
+// As a check would find it that passes a threshold.
+void World::change_health(const std::string& address) {
+  if (!config_->upstreams[0].health_check) return;
+  for (const auto& each : sidecar_->state(0).endpoints()) {
+    if (each.endpoint->address != address) continue;
+    policy::CheckEnd end;
+    if (each.healthy) end.outcome = policy::CheckOutcome::Timeout;
+    sidecar_->state(0).set_health(each, {.healthy = !each.healthy, .last = end, .consecutive = 3});
+  }
+  check_health();
+}
+
+void World::check_health() {
+  std::map<std::string, std::uint64_t> unhealthy;
+  for (const auto& endpoint : sidecar_->state(0).live(time_.now()).endpoints) {
+    if (endpoint.health.healthy) continue;
+    const auto known = tries_of_unhealthy_.find(endpoint.address);
+    require(known == tries_of_unhealthy_.end() || known->second == endpoint.tries,
+            "an unhealthy endpoint got a try");
+    unhealthy[endpoint.address] = endpoint.tries;
+  }
+  tries_of_unhealthy_ = std::move(unhealthy);
 }
 
 void World::check_step() {

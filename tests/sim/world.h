@@ -2,6 +2,7 @@
 // wait, send bodies, and leave. The real Exchange, Cluster, pool and policies run in it.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -41,6 +42,8 @@ class World final : private exchange::Observer {
   void make_config();
   void arrive();
   void change_something();
+  void change_health(const std::string& address);
+  void check_health();
   void check_step();
   void check_ejections();
   void check_end();
@@ -70,7 +73,8 @@ class World final : private exchange::Observer {
     std::uint64_t firsts = 0;
     std::uint64_t retries = 0;
   };
-  std::vector<Budget> budgets_;  // by upstream
+  std::vector<Budget> budgets_;                              // by upstream
+  std::map<std::string, std::uint64_t> tries_of_unhealthy_;  // by address, when they became so
 };
 
 }  // namespace outrigger::sim

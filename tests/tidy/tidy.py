@@ -31,7 +31,8 @@ ALLOWED = {
                     "proxy/policy"],
 }
 # Of upstream/, only these see net: the rest wakes through ports, so that the simulation runs it.
-UPSTREAM_WITH_NET = {"http1_connection.h", "http1_connection.cc", "discovery.h", "discovery.cc"}
+UPSTREAM_WITH_NET = {"http1_connection.h", "http1_connection.cc", "discovery.h", "discovery.cc",
+                     "health_checker.h", "health_checker.cc", "health_probe.h", "health_probe.cc"}
 # Library headers and the one place that may see them.
 ONLY_IN = {
     r"<uv\.h>": r"proxy/net/",
