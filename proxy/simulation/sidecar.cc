@@ -12,6 +12,7 @@ class Forward final : public exchange::Observer {
     to_.on_exchange_begun(listener, route);
   }
   void on_exchange(const exchange::ExchangeRecord& record) override { to_.on_exchange(record); }
+  void on_mirror(const exchange::MirrorRecord& record) override { to_.on_mirror(record); }
 
  private:
   exchange::Observer& to_;

@@ -117,10 +117,12 @@ World::World(std::uint64_t seed) : seed_(seed), random_(seed) {
   make_config();
   exchange::Observer& observer = *this;
   sidecar_ = std::make_unique<Sidecar>(config_, seed + 10, time_, *network_, observer);
+  sidecar_->scope().mirrors = &mirrors_;
   budgets_.resize(config_->upstreams.size());
 }
 
 World::~World() {
+  mirrors_.clear();
   sidecar_->drop_idle();
   while (time_.step(time_.now() + 1s)) {
   }
@@ -188,12 +190,26 @@ void World::make_config() {
   if (random_.below(3) == 0) route.limits.max_requests = 10 + random_.below(50);
   config_->listeners.push_back(config::Listener{.name = "l", .address = "127.0.0.1:1"});
   config_->listeners.back().routes.push_back(route);
-  if (!route.fallback) return;
-  upstream.name = "spare";
-  upstream.endpoints = {{.address = "10.0.1.1:80"}};
+  if (route.fallback) {
+    upstream.name = "spare";
+    upstream.endpoints = {{.address = "10.0.1.1:80"}};
+    config_->upstreams.push_back(upstream);
+    network_->server("10.0.1.1:80")
+        .behave({.latency = kUsual, .statuses = {{503, 10}}, .reset_percent = 10});
+  }
+  if (random_.below(2) == 0) add_mirror(upstream);
+}
+
+// Its failures are nothing to the exchanges, whose checks stay the same.
+void World::add_mirror(config::Upstream upstream) {
+  upstream.name = "shadow";
+  upstream.endpoints = {{.address = "10.0.2.1:80"}, {.address = "10.0.2.2:80"}};
   config_->upstreams.push_back(upstream);
-  network_->server("10.0.1.1:80")
-      .behave({.latency = kUsual, .statuses = {{503, 10}}, .reset_percent = 10});
+  config_->listeners.back().routes.back().mirror =
+      config::Mirror{.upstream = "shadow", .percent = random_.unit() * 100};
+  network_->server("10.0.2.1:80")
+      .behave({.latency = kUsual, .reset_percent = 10, .hang_percent = 10, .break_percent = 10});
+  network_->server("10.0.2.2:80").behave({.latency = kUsual, .unreachable_percent = 30});
 }
 
 void World::require(bool condition, const std::string& what) const {
@@ -207,8 +223,18 @@ void World::run(std::uint32_t exchanges) {
   to_come_ = exchanges;
   time_.after(0ms, [this] { arrive(); });
   time_.after(100ms, [this] { change_something(); });
-  while ((finished_ < exchanges || callers_ > 0) && time_.step(kNever)) check_step();
+  time_.after(1s, [this] { expire_mirrors(); });
+  const auto over = [&] {
+    return finished_ == exchanges && callers_ == 0 && mirrors_.in_flight() == 0;
+  };
+  while (!over() && time_.step(kNever)) check_step();
   check_end();
+}
+
+void World::expire_mirrors() {
+  mirrors_.expire(time_.now());
+  if (to_come_ == 0 && callers_ == 0 && mirrors_.in_flight() == 0) return;
+  time_.after(1s, [this] { expire_mirrors(); });
 }
 
 void World::arrive() {
@@ -318,6 +344,7 @@ void World::check_step() {
           "more requests at the endpoints than limits allow");
   require(network_->open_connections() <= upstreams * limits.max_connections,
           "too many connections");
+  require(mirrors_.in_flight() <= exchange::Mirrors::kMaxInFlight, "too many mirrors");
 }
 
 void World::on_exchange(const ExchangeRecord& record) {

@@ -33,6 +33,7 @@ class World final : private exchange::Observer {
   std::uint64_t retries() const { return retries_; }
   std::uint64_t hedges() const { return hedges_; }
   std::uint64_t fallbacks() const { return fallbacks_; }
+  std::uint64_t mirrored() const { return mirrored_; }
   std::uint64_t ejections() const;
   std::uint64_t ejections_by_sweep() const;
 
@@ -40,7 +41,9 @@ class World final : private exchange::Observer {
   class SimCaller;
 
   void make_config();
+  void add_mirror(config::Upstream upstream);
   void arrive();
+  void expire_mirrors();
   void change_something();
   void change_health(const std::string& address);
   void check_health();
@@ -51,6 +54,9 @@ class World final : private exchange::Observer {
 
   void on_exchange_begun(std::uint32_t, std::uint32_t) override { ++begun_; }
   void on_exchange(const exchange::ExchangeRecord& record) override;
+  void on_mirror(const exchange::MirrorRecord& record) override {
+    if (record.attempt.reached_endpoint) ++mirrored_;
+  }
   void check_record(const exchange::ExchangeRecord& record);
 
   std::uint64_t seed_;
@@ -60,6 +66,7 @@ class World final : private exchange::Observer {
   std::shared_ptr<config::Config> config_;
   std::vector<upstream::WantedEndpoint> endpoints_;  // all there may be
   std::unique_ptr<Sidecar> sidecar_;
+  exchange::Mirrors mirrors_;
   std::uint32_t to_come_ = 0;
   std::uint64_t begun_ = 0;
   std::uint64_t finished_ = 0;
@@ -68,6 +75,7 @@ class World final : private exchange::Observer {
   std::uint64_t retries_ = 0;
   std::uint64_t hedges_ = 0;
   std::uint64_t fallbacks_ = 0;
+  std::uint64_t mirrored_ = 0;
   std::uint64_t callers_ = 0;  // alive
   struct Budget {
     std::uint64_t firsts = 0;
