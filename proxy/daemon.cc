@@ -13,6 +13,7 @@
 #include "proxy/admin/pages.h"
 #include "proxy/base/log.h"
 #include "proxy/lint/lint.h"
+#include "proxy/memory_limit.h"
 #include "proxy/metrics/catalogue.h"
 
 namespace outrigger {
@@ -107,7 +108,7 @@ std::optional<int> Daemon::start(const std::string& config_file) {
   raise_descriptor_limit();
   collector_ = std::make_unique<metrics::Collector>(
       std::vector<const metrics::ExchangeMeter*>{&meter_}, [this] { return live(); });
-  worker_ = std::make_unique<Worker>(seed_ + 1, connections_);
+  worker_ = std::make_unique<Worker>(seed_ + 1, connections_, buffered_);
   Prepared prepared = prepare(std::move(loaded.value()));
   if (!prepared.errors.empty()) {
     for (const std::string& error : prepared.errors) log::error("{}", error);
@@ -145,6 +146,12 @@ Daemon::Prepared Daemon::prepare(config::Config loaded) const {
       log::info("overload.max_connections is {} for want of file descriptors", bearable);
       loaded.overload.max_connections = bearable;
     }
+  }
+  if (!loaded.overload.max_buffered_bytes) {
+    const auto memory = cgroup_memory_limit("");
+    loaded.overload.max_buffered_bytes = automatic_buffer_bound(memory);
+    log::info("overload.max_buffered_bytes is {} ({})", *loaded.overload.max_buffered_bytes,
+              memory ? "a quarter of the cgroup's memory" : "there is no limit on memory");
   }
   for (std::size_t i = 0; i < loaded.listeners.size(); ++i) {
     const config::Listener& listener = loaded.listeners[i];
@@ -204,6 +211,7 @@ void Daemon::come_into_force(Prepared prepared) {
     routes_ = std::move(routes);
   }
   connections_.max = config->overload.max_connections;
+  buffered_.set_bound(*config->overload.max_buffered_bytes);
   for (const BoundListener& listener : listeners_) assignment.counters.push_back(listener.counters);
   assignment.new_listeners = std::move(prepared.new_listeners);
   assignment.observer = meter_.observer_for(catalogue_of(*config));
@@ -517,6 +525,8 @@ exchange::LiveState Daemon::live() const {
         });
   }
   live.event_loop_lag_seconds = worker_ ? worker_->lag_seconds() : 0;
+  live.buffered_bytes = buffered_.value();
+  live.buffered_bytes_limit = buffered_.bound();
   live.draining = draining_;
   live.endpoint_labels = config_->metrics.endpoint_labels;
   live.reloads_succeeded = reloads_succeeded_;

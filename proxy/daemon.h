@@ -102,6 +102,7 @@ class Daemon final : private net::TimerEvents, private admin::Control {
   exchange::Events events_;
   std::shared_ptr<const config::Config> config_;
   downstream::ConnectionTotal connections_;
+  BufferedBytes buffered_;
   mutable std::mutex live_mutex_;  // of what live() reads: the maps below, not what they point to
   std::map<std::string, std::shared_ptr<upstream::ClusterState>> upstreams_;
   std::map<std::string, std::shared_ptr<exchange::RouteState>> routes_;

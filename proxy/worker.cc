@@ -9,8 +9,28 @@ std::string listener_key(const config::Listener& listener) {
   return listener.address;
 }
 
-Worker::Worker(std::uint64_t seed, downstream::ConnectionTotal& connections)
-    : random_(seed), connections_(connections), factory_(loop_) {}
+namespace {
+
+// So long after the last request the loop's lag is still measured.
+constexpr Duration kProbeAfterRequest = std::chrono::seconds(1);
+constexpr Duration kNoLag = std::chrono::milliseconds(1);
+
+TimePoint next_tick(TimePoint at) {
+  const auto ticks = at.time_since_epoch() / net::TimerWheel::kTick;
+  return TimePoint{(ticks + 1) * net::TimerWheel::kTick};
+}
+
+}  // namespace
+
+Worker::Worker(std::uint64_t seed, downstream::ConnectionTotal& connections,
+               BufferedBytes& buffered)
+    : random_(seed),
+      connections_(connections),
+      buffered_(buffered),
+      probe_(loop_, *this),
+      factory_(loop_) {
+  loop_.count_buffered(&buffered_);
+}
 
 Worker::~Worker() {
   stop();
@@ -29,6 +49,31 @@ void Worker::soon(exchange::Task& task) {
   if (!pending()) loop_.defer(*this);
 }
 
+// Load.
+
+policy::Load Worker::load(TimePoint now) {
+  last_request_ = now;
+  if (!probe_.armed()) send_probe(now);
+  return {.connections = connections_.open.load(std::memory_order_relaxed),
+          .buffered_bytes = buffered_.value(),
+          .loop_lag = lag_.at(now)};
+}
+
+void Worker::send_probe(TimePoint now) {
+  const TimePoint due = next_tick(now + policy::LoopLag::kEvery);
+  lag_.expect(due, now);
+  probe_.arm(due);
+}
+
+void Worker::on_timer(net::Timer&) {
+  const TimePoint now = loop_.now();
+  lag_.arrived(now);
+  const bool busy = now - last_request_ < kProbeAfterRequest || lag_.at(now) > kNoLag;
+  if (!busy) lag_.forget();
+  lag_seconds_.store(seconds(lag_.at(now)), std::memory_order_relaxed);
+  if (busy) send_probe(now);
+}
+
 // A configuration.
 
 void Worker::assign(Assignment assignment) {
@@ -44,6 +89,10 @@ void Worker::apply(Assignment& assignment) {
   scope.random = &random_;
   scope.scheduler = &scheduler;
   scope.mirrors = &mirrors_;
+  exchange::LoadMeter& load_meter = *this;
+  scope.load_meter = &load_meter;
+  scope.buffered = &buffered_;
+  lag_.configure(assignment.config->overload.max_loop_lag);
   std::map<std::string, std::shared_ptr<upstream::Cluster>> clusters;
   for (std::size_t i = 0; i < assignment.upstreams.size(); ++i) {
     const config::Upstream& settings = assignment.config->upstreams[i];
@@ -108,7 +157,7 @@ void Worker::measure_lag() {
   const auto posted = std::chrono::steady_clock::now();
   loop_.post([this, posted] {
     const std::chrono::duration<double> late = std::chrono::steady_clock::now() - posted;
-    lag_seconds_.store(late.count(), std::memory_order_relaxed);
+    if (!probe_.armed()) lag_seconds_.store(late.count(), std::memory_order_relaxed);
     for (const auto& [name, cluster] : clusters_) cluster->follow_endpoints();
     mirrors_.expire(loop_.now());
     forget_old_scopes();
@@ -153,6 +202,7 @@ void Worker::shut_down() {
   mirrors_.clear();
   scopes_.clear();
   clusters_.clear();
+  probe_.disarm();
   loop_.stop();
 }
 

@@ -17,6 +17,8 @@
 #include "proxy/metrics/exchange_meter.h"
 #include "proxy/net/deferred.h"
 #include "proxy/net/loop.h"
+#include "proxy/net/timer.h"
+#include "proxy/policy/loop_lag.h"
 #include "proxy/upstream/cluster.h"
 #include "proxy/upstream/http1_connection.h"
 
@@ -36,9 +38,13 @@ struct Assignment {
   std::vector<std::shared_ptr<downstream::ListenerCounters>> counters;  // by listener
 };
 
-class Worker final : private exchange::Scheduler, private net::Deferred {
+class Worker final : private exchange::Scheduler,
+                     private exchange::LoadMeter,
+                     private net::Deferred,
+                     private net::TimerEvents {
  public:
-  Worker(std::uint64_t seed, downstream::ConnectionTotal& connections);
+  // `connections`, `buffered` are of all workers and outlive it.
+  Worker(std::uint64_t seed, downstream::ConnectionTotal& connections, BufferedBytes& buffered);
   ~Worker() override;
 
   // From the control thread.
@@ -50,7 +56,8 @@ class Worker final : private exchange::Scheduler, private net::Deferred {
   bool stopped_accepting() const { return stops_under_way_ == 0; }
   // Closes everything, now, and ends the thread.
   void stop();
-  // Seconds by which a posted task came late, the last time somebody asked.
+  // The lag of its loop as requests are shed by it; where there are none, by how much a posted task
+  // came late.
   double lag_seconds() const { return lag_seconds_.load(std::memory_order_relaxed); }
   void measure_lag();
   // At once what measure_lag() does now and then: endpoints have become healthy or unhealthy.
@@ -68,6 +75,9 @@ class Worker final : private exchange::Scheduler, private net::Deferred {
   TimePoint now() override { return loop_.now(); }
   std::int64_t unix_seconds() override;
   void soon(exchange::Task& task) override;
+  policy::Load load(TimePoint now) override;
+  void on_timer(net::Timer& probe) override;
+  void send_probe(TimePoint now);
   void run_deferred() override { tasks_.run_all(); }
 
   void apply(Assignment& assignment);
@@ -79,6 +89,10 @@ class Worker final : private exchange::Scheduler, private net::Deferred {
   exchange::TaskList tasks_;
   Random random_;
   downstream::ConnectionTotal& connections_;
+  BufferedBytes& buffered_;
+  policy::LoopLag lag_;
+  net::Timer probe_;  // armed while there are requests
+  TimePoint last_request_{};
   downstream::RequestPool requests_;
   upstream::Http1ConnectionFactory factory_;
   std::map<std::string, std::shared_ptr<upstream::Cluster>> clusters_;

@@ -27,6 +27,17 @@ Json breaker_json(const exchange::BreakerLive& breaker) {
       {"rejected", breaker.rejected}};
 }
 
+Json adaptive_json(const exchange::AdaptiveLive& adaptive) {
+  if (!adaptive.present) return nullptr;
+  return {{"mode", adaptive.observe ? "observe" : "enforce"},
+          {"limit", adaptive.limit},
+          {"requests_in_flight", adaptive.in_flight},
+          {"requests_waiting", adaptive.waiting},
+          {"short_rtt_ms", milliseconds(adaptive.short_rtt)},
+          {"long_rtt_ms", milliseconds(adaptive.long_rtt)},
+          {"observed_beyond", adaptive.observed_beyond}};
+}
+
 Json counts_json(const std::vector<exchange::LabelledCount>& counts) {
   Json json = Json::object();
   for (const auto& each : counts) json[each.label] = each.count;
@@ -79,6 +90,7 @@ Json upstream_json(const exchange::UpstreamLive& upstream) {
                {"panic", upstream.panic},
                {"endpoints", endpoints},
                {"circuit_breaker", breaker_json(upstream.breaker)},
+               {"adaptive_concurrency", adaptive_json(upstream.adaptive)},
                {"retry_budget_remaining", upstream.retry_budget_remaining},
                {"requests_in_flight", upstream.requests_in_flight},
                {"requests_pending", upstream.requests_pending},
@@ -219,6 +231,9 @@ std::string routes_json(const config::Config& config, const exchange::LiveState&
                    {"match", match_json(route.match)},
                    {"requests_in_flight", now.requests_in_flight},
                    {"max_requests", now.max_requests > 0 ? Json(now.max_requests) : Json()},
+                   {"adaptive_concurrency", adaptive_json(now.adaptive)},
+                   {"shed", counts_json(now.shed)},
+                   {"rate_limited", now.rate_limited ? Json(*now.rate_limited) : Json()},
                    {"circuit_breaker", breaker_json(now.breaker)},
                    {"fault", fault_json(now)}};
       add_action(json, route);

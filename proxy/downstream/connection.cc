@@ -46,6 +46,7 @@ Connection::Connection(Listener& listener, std::unique_ptr<net::Stream> stream, 
       exchange_timer_(listener.loop(), *this),
       phase_timer_(listener.loop(), *this),
       write_timer_(listener.loop(), *this),
+      partial_charge_(listener.loop().buffered()),
       refuse_(refuse) {}
 
 Connection::~Connection() = default;
@@ -62,6 +63,7 @@ void Connection::on_read(std::string_view bytes) {
   listener_.counters().bytes_in.fetch_add(bytes.size(), std::memory_order_relaxed);
   consume(bytes);
   if (request_ && request_->exchange.active()) request_->exchange.on_read_done();
+  partial_charge_.set(partial_.size());
 }
 
 void Connection::consume(std::string_view in) {
@@ -404,6 +406,7 @@ void Connection::next_request() {
   const std::string waiting = std::exchange(partial_, {});
   consume(waiting);
   if (request_ && request_->exchange.active()) request_->exchange.on_read_done();
+  partial_charge_.set(partial_.size());
 }
 
 void Connection::close_if_idle() {

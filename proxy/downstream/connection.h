@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "proxy/base/buffered_bytes.h"
 #include "proxy/downstream/request.h"
 #include "proxy/exchange/ports.h"
 #include "proxy/http/head_scanner.h"
@@ -97,6 +98,7 @@ class Connection final : public net::Retirable,
   net::Timer phase_timer_;
   net::Timer write_timer_;
   http::HeadScanner scanner_;
+  BufferCharge partial_charge_;
   std::string partial_;  // a head that has not come whole, or bytes for the next request
   std::uint64_t taken_at_write_check_ = 0;
   std::uint32_t requests_ = 0;

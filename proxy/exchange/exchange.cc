@@ -77,6 +77,7 @@ std::uint32_t whole_seconds_up(Duration left) {
 
 Exchange::Exchange() {
   for (Lane& lane : lanes_) lane.exchange = this;
+  turn_.exchange = this;
 }
 
 Exchange::~Exchange() {
@@ -124,10 +125,12 @@ void Exchange::reset(Scope& scope, const ListenerRoutes& listener, Caller& calle
   route_ = nullptr;
   upstream_ = nullptr;
   plan_.reset();
-  permit_ = {};
+  turn_.permit = {};
+  in_line_ = was_in_line_ = false;
   armed_at_ = delayed_until_ = kNever;
   tried_count_ = 0;
   kept_body_.clear();
+  kept_charge_.move_to(scope.buffered);
   trailers_ = nullptr;
   first_try_at_ = {};
   main_ = &lanes_[0];
@@ -192,7 +195,7 @@ void Exchange::begin(Scope& scope, const ListenerRoutes& listener, Caller& calle
   if (route_->config->respond) return respond(*route_->config->respond);
   if (route_->config->redirect) return redirect(*route_->config->redirect);
   if (over_body_limit(head_.content_length)) return fail(FailureKind::BodyTooLarge);
-  if (make_plan() && !rate_limited() && inject_fault() && admit()) start_try();
+  if (make_plan() && !shed() && !rate_limited() && inject_fault() && admit()) start_try();
 }
 
 void Exchange::refuse(Scope& scope, const ListenerRoutes& listener, Caller& caller,
@@ -261,11 +264,13 @@ bool Exchange::over_body_limit(std::uint64_t bytes) const {
 // Admit.
 //
 // The order of the layers, outermost first: the deadline (no work for a caller who has given
-// up), failures on purpose (nothing below shall hear of them), the route's bulkhead, the route's
-// breaker (after the bulkhead, so that a half-open probe is not granted and then shed), then for
-// each try the upstream's bulkhead, its breaker and its balancer. The retry budget is asked by the
-// plan, last of all, so that no token is spent on a retry that something else forbids. A try is
-// judged at its response head; a body that breaks off later adds a failure to the endpoint.
+// up), what the sidecar itself can bear, the route's rate limit (a shed request has not used its
+// token), failures on purpose (nothing below shall hear of them), the route's bulkhead and its
+// adaptive limit, the route's breaker (after the bulkhead, so that a half-open probe is not granted
+// and then shed), then for each try the upstream's bulkhead, its breaker and its balancer. The
+// retry budget is asked by the plan, last of all, so that no token is spent on a retry that
+// something else forbids. A try is judged at its response head; a body that breaks off later adds
+// a failure to the endpoint.
 
 bool Exchange::may_be_repeated(const policy::RetryRule& rule) const {
   const auto& key = rule.idempotency_key_header();
@@ -296,6 +301,23 @@ bool Exchange::make_plan() {
   return true;
 }
 
+bool Exchange::shed() {
+  if (!scope_->load_meter) return false;
+  const auto criticality = route_->config->criticality;
+  const auto load = scope_->load_meter->load(now());
+  switch (policy::shed(criticality, load, scope_->snapshot->config->overload)) {
+    case policy::Shedding::Admit:
+      return false;
+    case policy::Shedding::Shed:
+      route_->state->count_shed(criticality);
+      fail(FailureKind::Shed);
+      break;
+    case policy::Shedding::Full:
+      fail(FailureKind::Overflow, {.limit = LimitKind::MaxBufferedBytes});
+  }
+  return true;
+}
+
 bool Exchange::rate_limited() {
   const auto& settings = route_->config->rate_limit;
   if (!settings) return false;
@@ -309,16 +331,30 @@ bool Exchange::rate_limited() {
 }
 
 bool Exchange::admit() {
-  const Refusal refusal = route_->state->admit(now(), plan_->request_deadline(), permit_);
-  if (refusal.kind != FailureKind::None) {
-    fail(refusal.kind, refusal);
-    return false;
-  }
   const auto& upgrades = listener_->config->upgrades;
   upgrade_allowed_ = std::ranges::any_of(upgrades, [this](const std::string& protocol) {
     return http::equals_ignore_case(head_.upgrade, protocol);
   });
-  return true;
+  turn_.scheduler = scope_->scheduler;
+  turn_.deadline = plan_->request_deadline();
+  switch (route_->state->admit(turn_, now())) {
+    case RouteState::Admission::Granted:
+      return true;
+    case RouteState::Admission::Queued:
+      in_line_ = was_in_line_ = true;
+      arm(plan_->on_queued(now()).until);
+      return false;
+    case RouteState::Admission::Refused:
+      fail(turn_.refusal.kind, turn_.refusal);
+      break;
+  }
+  return false;
+}
+
+void Exchange::on_turn() {
+  in_line_ = false;
+  if (turn_.permit.place) return start_try();
+  fail(turn_.refusal.kind, turn_.refusal);
 }
 
 // Attempt.
@@ -397,6 +433,7 @@ StartResult Exchange::begin_try(Lane& lane, TryKind kind) {
                   .upgrade = upgrade_allowed_,
                   .may_queue = !hedge && !instead,
                   .hash = hash_for(instead ? record_.fallback : record_.upstream),
+                  .criticality = route_->config->criticality,
                   .tried = tried(),
                   .deadline = plan_->request_deadline()};
   next_fresh_ = false;
@@ -444,7 +481,7 @@ void Exchange::start_try() {
       on_try_started(*main_, main_->attempt->endpoint());
       if (!main_->connected()) return;
       // The first try's head waits for the body bytes that came with it: on_read_done() flushes.
-      if (!first || record_.fault_delayed) return on_try_ready(*main_);
+      if (!first || record_.fault_delayed || was_in_line_) return on_try_ready(*main_);
       if (request_complete_) main_->attempt->send_end(trailers_);
   }
 }
@@ -506,6 +543,7 @@ void Exchange::on_try_ready(Lane& lane) {
 }
 
 std::uint64_t Exchange::most_kept() const {
+  if (scope_->buffered && scope_->buffered->scarce()) return 0;
   return route_->config->retry ? route_->config->retry->max_body_bytes : 0;
 }
 
@@ -549,6 +587,7 @@ void Exchange::on_request_end(const http::Headers* trailers) {
 }
 
 void Exchange::on_read_done() {
+  kept_charge_.set(kept_body_.size());
   if (!main_->connected()) return;
   if (main_->attempt->flush() || body_paused_) return;
   body_paused_ = true;
@@ -689,9 +728,10 @@ policy::RetryGate::Answer Exchange::grant_retry(bool costs_budget, bool elsewher
 // Relay.
 
 void Exchange::settle_route(const TryEnd& end) {
-  if (route_settled_ || !permit_.place || !fallback_reason_.empty()) return;
+  if (route_settled_ || !turn_.permit.place || !fallback_reason_.empty()) return;
   route_settled_ = true;
-  route_->state->record(permit_, route_->state->verdict(end), now(), now() - record_.began);
+  route_->state->record(turn_.permit, route_->state->verdict(end), now(), now() - record_.began);
+  if (route_->config->adaptive_concurrency) route_->state->sample(turn_.permit, end, now());
 }
 
 // The first head wins: the other tries are cancelled.
@@ -704,6 +744,7 @@ void Exchange::relay(Lane& lane, const http::ResponseHead& head, const TryEnd& e
   record_.status = head.status;
   head_sent_ = true;
   kept_body_.clear();
+  kept_charge_.set(0);
   body_replayable_ = false;
   if (head.status == 101) {
     caller_->send_head(head, fallback_reason_);
@@ -892,7 +933,7 @@ void Exchange::fail(Why why) {
       settle_route(last_end_);
       return fail(failure_of(last_end_.outcome));
     case Why::QueueTimeout:
-      give_up(*main_, TryOutcome::Abandoned);
+      give_up_all(TryOutcome::Abandoned);
       return fail(FailureKind::QueueTimeout, {.limit = LimitKind::PendingTimeout});
     case Why::RequestTimeout:
       record_.timeout = TimeoutKind::Request;
@@ -961,12 +1002,17 @@ void Exchange::finish(bool complete) {
   INVARIANT(active_);
   active_ = false;
   if (mirror_) std::exchange(mirror_, nullptr)->abandon();
+  kept_charge_.set(0);
   if (armed_at_ != kNever) caller_->wake_at(kNever);
-  if (permit_.place) {
+  if (in_line_) {
+    route_->state->leave_line(turn_);
+    turn_.unlink();
+  }
+  if (turn_.permit.place) {
     if (!route_settled_) {
-      route_->state->record(permit_, policy::Verdict::Uncounted, now(), {});
+      route_->state->record(turn_.permit, policy::Verdict::Uncounted, now(), {});
     }
-    route_->state->release(permit_);
+    route_->state->release(turn_.permit, now());
   }
   record_.duration = now() - record_.began;
   if (first_try_at_ != TimePoint{}) record_.upstream_time = now() - first_try_at_;

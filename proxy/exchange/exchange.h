@@ -89,6 +89,12 @@ class Exchange final : private policy::RetryGate {
     void on_try_writable() override;
   };
 
+  // Its place in the line beyond the route's adaptive limit, and what it came to.
+  struct Turn final : RouteState::Waiter {
+    Exchange* exchange = nullptr;
+    void run() override { exchange->on_turn(); }
+  };
+
   // In the order in which it happens.
   void reset(Scope& scope, const ListenerRoutes& listener, Caller& caller);
   void name_request();
@@ -98,11 +104,13 @@ class Exchange final : private policy::RetryGate {
   void redirect(const config::Redirect& elsewhere);
   bool may_be_repeated(const policy::RetryRule& rule) const;
   bool make_plan();
+  bool shed();
   bool rate_limited();
   bool inject_fault();
   void end_delay();
   bool abort_on_purpose();
   bool admit();
+  void on_turn();
   void start_try();
   void start_hedge();
   void refused_try(TryKind kind, const Refusal& refusal);
@@ -165,6 +173,7 @@ class Exchange final : private policy::RetryGate {
   http::RequestHead head_;
   std::pair<std::string, std::string> location_{"Location", ""};  // of a redirect
   std::string kept_body_;  // for another try, or until the first one can take it
+  BufferCharge kept_charge_;
   const http::Headers* trailers_ = nullptr;
   std::array<std::string, 2> set_cookies_;
   Mirror* mirror_ = nullptr;  // while its body is still coming
@@ -178,7 +187,7 @@ class Exchange final : private policy::RetryGate {
   std::optional<policy::AttemptPlan> plan_;
   std::array<Lane, policy::kMaxLanes> lanes_;
   Lane* main_ = nullptr;  // takes the request's body, and gives the response's
-  RouteState::Permit permit_;
+  Turn turn_;
   policy::TryEnd last_end_;  // of the newest try
   TimePoint armed_at_ = kNever;
   policy::InjectedFault fault_;
@@ -199,6 +208,8 @@ class Exchange final : private policy::RetryGate {
   bool tunnelled_ = false;
   bool route_settled_ = false;
   bool upgrade_allowed_ = false;
+  bool in_line_ = false;
+  bool was_in_line_ = false;
   bool repeatable_ = false;
   bool maybe_processed_ = false;                      // a try may have reached an application
   bool next_fresh_ = false;                           // the next try takes a new connection

@@ -30,6 +30,17 @@ struct BreakerLive {
   policy::CircuitByHand by_hand = policy::CircuitByHand::Auto;
 };
 
+struct AdaptiveLive {
+  bool present = false;
+  bool observe = false;
+  std::uint32_t limit = 0;
+  std::uint32_t in_flight = 0;
+  std::uint32_t waiting = 0;
+  Duration short_rtt{};
+  Duration long_rtt{};
+  std::uint64_t observed_beyond = 0;  // let through by `mode: observe`
+};
+
 struct LabelledCount {
   std::string label;
   std::uint64_t count = 0;
@@ -86,6 +97,7 @@ struct UpstreamLive {
   std::vector<EndpointLive> endpoints;
   bool panic = false;  // health checks are ignored
   BreakerLive breaker;
+  AdaptiveLive adaptive;
   double retry_budget_remaining = 0;
   std::uint32_t requests_in_flight = 0;
   std::uint32_t requests_pending = 0;
@@ -112,6 +124,8 @@ struct RouteLive {
   std::string name;
   std::string listener;
   BreakerLive breaker;
+  AdaptiveLive adaptive;
+  std::vector<LabelledCount> shed;  // by criticality
   std::uint32_t requests_in_flight = 0;
   std::uint32_t max_requests = 0;             // 0: off
   std::optional<std::uint64_t> rate_limited;  // refusals, where there is a rate limit
@@ -134,6 +148,8 @@ struct LiveState {
   std::vector<RouteLive> routes;
   std::vector<UpstreamLive> upstreams;
   double event_loop_lag_seconds = 0;
+  std::uint64_t buffered_bytes = 0;
+  std::uint64_t buffered_bytes_limit = 0;
   bool draining = false;
   bool endpoint_labels = false;  // metrics.endpoint_labels
   std::uint64_t reloads_succeeded = 0;

@@ -18,6 +18,7 @@
 #include "proxy/http/message.h"
 #include "proxy/http/writer.h"
 #include "proxy/policy/outcome.h"
+#include "proxy/policy/shedding.h"
 
 namespace outrigger::exchange {
 
@@ -83,6 +84,13 @@ class Scheduler {
   // For what others write as a date. Seconds since 1970, UTC.
   virtual std::int64_t unix_seconds() = 0;
   virtual void soon(Task& task) = 0;
+};
+
+// How much there is to do for one worker. Asked once a request.
+class LoadMeter {
+ public:
+  virtual ~LoadMeter() = default;
+  virtual policy::Load load(TimePoint now) = 0;
 };
 
 // Who is asked.
@@ -153,7 +161,8 @@ struct TryRequest {
   bool elsewhere = false;         // only an endpoint not in `tried`
   bool upgrade = false;
   bool may_queue = true;
-  std::optional<std::uint64_t> hash;     // by the upstream's load_balancer.hash_on
+  std::optional<std::uint64_t> hash;  // by the upstream's load_balancer.hash_on
+  config::Criticality criticality = config::Criticality::Normal;
   std::span<const std::uint32_t> tried;  // endpoints this exchange has used
   TimePoint deadline = kNever;           // of the exchange: when an unanswered probe is given up
   TimePoint told_deadline = kNever;      // the upstream is told how long it is until then

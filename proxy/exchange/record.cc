@@ -43,6 +43,12 @@ std::string_view label(LimitKind limit) {
       return "pending_timeout";
     case LimitKind::RouteMaxRequests:
       return "route.max_requests";
+    case LimitKind::AdaptiveConcurrency:
+      return "adaptive_concurrency";
+    case LimitKind::RouteAdaptiveConcurrency:
+      return "route.adaptive_concurrency";
+    case LimitKind::MaxBufferedBytes:
+      return "overload.max_buffered_bytes";
     case LimitKind::MaxRequestsPerEndpoint:
       return "max_requests_per_endpoint";
     case LimitKind::MaxConnectionsPerEndpoint:

@@ -57,6 +57,9 @@ enum class LimitKind : std::uint8_t {
   MaxPending,
   PendingTimeout,
   RouteMaxRequests,
+  AdaptiveConcurrency,
+  RouteAdaptiveConcurrency,
+  MaxBufferedBytes,
   MaxRequestsPerEndpoint,
   MaxConnectionsPerEndpoint,
   kCount

@@ -14,6 +14,7 @@ RouteState::RouteState(const config::Route& route, std::uint64_t seed, Events* e
       events_(events),
       seed_(seed),
       limit_(kUnlimited, kUnlimited),
+      adaptive_(std::nullopt),
       breaker_(seed) {
   configure(route);
 }
@@ -23,6 +24,9 @@ void RouteState::configure(const config::Route& route) {
   const std::lock_guard lock(mutex_);
   max_requests_ = route.limits.max_requests;
   limit_.configure(max_requests_.value_or(kUnlimited), kUnlimited);
+  criticality_ = route.criticality;
+  adaptive_.configure(route.adaptive_concurrency);
+  line_.configure(route.adaptive_concurrency ? route.adaptive_concurrency->queue : 0);
   if (!route.rate_limit) {
     rate_limit_.reset();
   } else if (rate_limit_) {
@@ -39,31 +43,88 @@ std::optional<Duration> RouteState::rate_limited(std::optional<std::string_view>
   return rate_limit_ ? rate_limit_->refused(key, now) : std::nullopt;
 }
 
-Refusal RouteState::admit(TimePoint now, TimePoint deadline, Permit& permit) {
-  Refusal refusal;
+RouteState::Admission RouteState::admit(Waiter& waiter, TimePoint now) {
+  Admission admission;
   policy::OptionalBreaker::Changes changes;
   {
     const std::lock_guard lock(mutex_);
-    refusal = admit_locked(now, deadline, permit);
+    admission = admit_or_queue_locked(waiter, now);
     changes = breaker_.take_untold();
   }
   report(changes, "route", name_, events_);
-  return refusal;
+  return admission;
 }
 
-Refusal RouteState::admit_locked(TimePoint now, TimePoint deadline, Permit& permit) {
-  if (!limit_.try_acquire()) {
-    return {.kind = FailureKind::Overflow, .limit = LimitKind::RouteMaxRequests};
+RouteState::Admission RouteState::admit_or_queue_locked(Waiter& waiter, TimePoint now) {
+  waiter.permit = {};
+  waiter.refusal = {};
+  if (adaptive_.has_room() && line_.size() == 0) {
+    admit_locked(waiter, now);
+    return waiter.permit.place ? Admission::Granted : Admission::Refused;
   }
+  static constexpr Refusal kBeyond{.kind = FailureKind::Overflow,
+                                   .limit = LimitKind::RouteAdaptiveConcurrency};
+  waiter.since = now;
+  // All are of one criticality, the route's, unless a reload has just changed it.
+  const auto pushed = line_.push(waiter, criticality_, waiter.deadline);
+  if (pushed.displaced) {
+    auto& displaced = static_cast<Waiter&>(*pushed.displaced);
+    displaced.refusal = kBeyond;
+    displaced.scheduler->soon(displaced);
+  }
+  if (pushed.joined) return Admission::Queued;
+  waiter.refusal = kBeyond;
+  return Admission::Refused;
+}
+
+void RouteState::admit_locked(Waiter& waiter, TimePoint now) {
+  if (!limit_.try_acquire()) {
+    waiter.refusal = {.kind = FailureKind::Overflow, .limit = LimitKind::RouteMaxRequests};
+    return;
+  }
+  Permit& permit = waiter.permit;
   if (breaker_) {
-    permit.circuit = breaker_->admit(now, deadline);
+    permit.circuit = breaker_->admit(now, waiter.deadline);
     if (!permit.circuit.granted) {
       limit_.release();
-      return {.kind = FailureKind::CircuitOpen, .retry_after = breaker_->retry_after(now)};
+      waiter.refusal = {.kind = FailureKind::CircuitOpen,
+                        .retry_after = breaker_->retry_after(now)};
+      return;
     }
   }
-  permit.place = true;
-  return {};
+  adaptive_.acquire();
+  permit.place = permit.counted = true;
+  permit.admitted_at = now;
+}
+
+void RouteState::serve_line_locked(TimePoint now) {
+  while (adaptive_.has_room()) {
+    policy::PendingNode* first = line_.first();
+    if (!first) return;
+    auto& waiter = static_cast<Waiter&>(*first);
+    line_.remove(waiter);
+    admit_locked(waiter, now);
+    waiter.scheduler->soon(waiter);
+  }
+}
+
+void RouteState::leave_line(Waiter& waiter) {
+  const std::lock_guard lock(mutex_);
+  line_.remove(waiter);
+}
+
+void RouteState::sample(Permit& permit, const policy::TryEnd& end, TimePoint now) {
+  const std::lock_guard lock(mutex_);
+  if (policy::is_load_sample(end)) adaptive_.sample(now - permit.admitted_at, now);
+  if (!end.endless) return;
+  leave_adaptive_locked(permit);
+  serve_line_locked(now);
+}
+
+void RouteState::leave_adaptive_locked(Permit& permit) {
+  if (!permit.counted) return;
+  permit.counted = false;
+  adaptive_.release();
 }
 
 void RouteState::record(const Permit& permit, policy::Verdict verdict, TimePoint now,
@@ -78,11 +139,13 @@ void RouteState::record(const Permit& permit, policy::Verdict verdict, TimePoint
   report(changes, "route", name_, events_);
 }
 
-void RouteState::release(Permit& permit) {
+void RouteState::release(Permit& permit, TimePoint now) {
   if (!permit.place) return;
   const std::lock_guard lock(mutex_);
+  leave_adaptive_locked(permit);
   limit_.release();
   permit = {};
+  serve_line_locked(now);
 }
 
 void RouteState::set_breaker_by_hand(policy::CircuitByHand by_hand) {
@@ -117,11 +180,31 @@ BreakerLive breaker_live(const policy::CircuitBreaker& breaker, TimePoint now) {
   return live;
 }
 
+AdaptiveLive adaptive_live(const policy::AdaptiveConcurrency& adaptive, std::size_t waiting) {
+  if (!adaptive.on()) return {};
+  const auto snapshot = adaptive.snapshot();
+  return {.present = true,
+          .observe = snapshot.observing,
+          .limit = snapshot.limit,
+          .in_flight = snapshot.in_flight,
+          .waiting = static_cast<std::uint32_t>(waiting),
+          .short_rtt = snapshot.short_rtt,
+          .long_rtt = snapshot.long_rtt,
+          .observed_beyond = snapshot.observing ? snapshot.beyond : 0};
+}
+
 RouteLive RouteState::live(TimePoint now) const {
   const std::lock_guard lock(mutex_);
   RouteLive live;
   live.requests_in_flight = limit_.requests();
   live.max_requests = max_requests_.value_or(0);
+  live.adaptive = adaptive_live(adaptive_, line_.size());
+  static constexpr std::string_view kCriticalities[] = {"critical", "normal", "sheddable"};
+  for (std::size_t i = 0; i < shed_.size(); ++i) {
+    const auto count = shed_[i].load(std::memory_order_relaxed);
+    const bool own = i == static_cast<std::size_t>(criticality_);
+    if (own || count > 0) live.shed.push_back({std::string(kCriticalities[i]), count});
+  }
   if (rate_limit_) live.rate_limited = rate_limit_->refusals();
   if (breaker_) live.breaker = breaker_live(*breaker_, now);
   return live;

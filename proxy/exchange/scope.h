@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "config/model.h"
+#include "proxy/base/buffered_bytes.h"
 #include "proxy/base/random.h"
 #include "proxy/exchange/deadline.h"
 #include "proxy/exchange/mirror.h"
@@ -76,7 +77,9 @@ struct Scope {
   std::unique_ptr<Observer> observer;
   Random* random = nullptr;
   Scheduler* scheduler = nullptr;
-  Mirrors* mirrors = nullptr;  // none: nothing is mirrored
+  Mirrors* mirrors = nullptr;         // none: nothing is mirrored
+  LoadMeter* load_meter = nullptr;    // null: nothing is shed
+  BufferedBytes* buffered = nullptr;  // null: not counted
   std::uint32_t users = 0;
 
   std::string_view name_of(std::uint32_t upstream) const {

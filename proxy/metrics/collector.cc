@@ -248,6 +248,12 @@ void add_attempt_families(Families& out, const Sums& sums, const exchange::LiveS
                             "From a try's start to its response head or failure");
   auto overflow = counter("overflow_total", "Refusals by the limit that was hit");
   constexpr auto kOutcomes = static_cast<std::size_t>(exchange::AttemptOutcome::kCount);
+  // What `mode: observe` let through is in no exchange's record.
+  std::map<std::pair<std::string_view, exchange::LimitKind>, double> observed;
+  for (const auto& upstream : live.upstreams) {
+    observed[{upstream.name, exchange::LimitKind::AdaptiveConcurrency}] =
+        static_cast<double>(upstream.adaptive.observed_beyond);
+  }
   for (const auto& [name, sum] : sums.upstreams) {
     for (const auto kind :
          {exchange::TryKind::First, exchange::TryKind::Retry, exchange::TryKind::Hedge}) {
@@ -260,8 +266,9 @@ void add_attempt_families(Families& out, const Sums& sums, const exchange::LiveS
     }
     duration.add({{"upstream", name}}, sum.attempt_duration);
     for (std::size_t i = 1; i < sum.overflows.size(); ++i) {  // 0 is LimitKind::None
-      const auto limit = label(static_cast<exchange::LimitKind>(i));
-      overflow.add({{"upstream", name}, {"limit", limit}}, sum.overflows[i]);
+      const auto limit = static_cast<exchange::LimitKind>(i);
+      overflow.add({{"upstream", name}, {"limit", label(limit)}},
+                   sum.overflows[i] + observed[{name, limit}]);
     }
   }
   std::map<std::string_view, double> listeners;
@@ -303,7 +310,23 @@ void add_load_families(Families& out, const exchange::LiveState& live) {
     const std::pair<std::string_view, std::string_view> name{"route", route.name};
     if (route.rate_limited) rate_limited.add({name}, static_cast<double>(*route.rate_limited));
   }
-  out.push_back(rate_limited.take());
+  auto shed = counter("shed_total", "Refused because the proxy had too much to do");
+  for (const auto& route : live.routes) {
+    for (const auto& each : route.shed) {
+      shed.add({{"route", route.name}, {"criticality", each.label}},
+               static_cast<double>(each.count));
+    }
+  }
+  auto concurrency = gauge("concurrency_limit", "What adaptive_concurrency allows");
+  for (const auto& route : live.routes) {
+    if (!route.adaptive.present) continue;
+    concurrency.add({{"scope", "route"}, {"name", route.name}}, route.adaptive.limit);
+  }
+  for (const auto& upstream : live.upstreams) {
+    if (!upstream.adaptive.present) continue;
+    concurrency.add({{"scope", "upstream"}, {"name", upstream.name}}, upstream.adaptive.limit);
+  }
+  for (Family* each : {&rate_limited, &shed, &concurrency}) out.push_back(each->take());
 }
 
 void add_endpoint_families(Families& out, const exchange::LiveState& live) {
@@ -419,13 +442,18 @@ void add_daemon_families(Families& out, const exchange::LiveState& live) {
   last.add({}, live.last_reload_successful ? 1 : 0);
   auto when = gauge("config_last_reload_success_timestamp_seconds", "When a reload was taken last");
   when.add({}, live.last_reload_success_timestamp);
-  auto lag = gauge("event_loop_lag_seconds", "How late a task of the event loop came last");
+  auto lag = gauge("event_loop_lag_seconds", "How late the event loop comes, smoothed");
   lag.add({}, live.event_loop_lag_seconds);
+  auto buffered = gauge("buffered_bytes", "Bytes that wait in memory for a peer or another try");
+  buffered.add({}, static_cast<double>(live.buffered_bytes));
+  auto bound = gauge("buffered_bytes_limit", "overload.max_buffered_bytes in force");
+  bound.add({}, static_cast<double>(live.buffered_bytes_limit));
   auto draining = gauge("draining", "1 while shutting down");
   draining.add({}, live.draining ? 1 : 0);
   auto build = gauge("build_info", "1, with the version as a label");
   build.add({{"version", OUTRIGGER_VERSION}}, 1);
-  for (Family* each : {&connections, &bytes, &reloads, &last, &when, &lag, &draining, &build}) {
+  for (Family* each :
+       {&connections, &bytes, &reloads, &last, &when, &lag, &buffered, &bound, &draining, &build}) {
     out.push_back(each->take());
   }
 }

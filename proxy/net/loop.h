@@ -10,6 +10,7 @@
 #include <span>
 #include <vector>
 
+#include "proxy/base/buffered_bytes.h"
 #include "proxy/base/time.h"
 #include "proxy/net/deferred.h"
 
@@ -62,6 +63,10 @@ class Loop {
   // From any thread: `task` runs on the loop's thread. For control and workers, not per request.
   void post(std::function<void()> task);
 
+  // Where its streams' write queues are counted; null: nowhere. Before any stream is made.
+  void count_buffered(BufferedBytes* count) { buffered_ = count; }
+  BufferedBytes* buffered() const { return buffered_; }
+
   uv_loop_t* native();
   // What must be told when the loop ends; it leaves the list when it is destroyed.
   void attach(Dependent& dependent);
@@ -84,6 +89,7 @@ class Loop {
 
   std::unique_ptr<Native> native_;
   std::unique_ptr<char[]> read_buffer_;
+  BufferedBytes* buffered_ = nullptr;
   TimePoint now_{};
   bool stale_ = true;
   bool running_ = false;

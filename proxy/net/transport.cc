@@ -22,6 +22,7 @@ std::size_t size_of(std::span<const std::string_view> pieces) {
 Transport::Transport(Loop& loop, const sockaddr& peer)
     : loop_(loop),
       peer_(Address::from_native(peer)),
+      charge_(loop.buffered()),
       timer_(loop, *this),
       is_tcp_(peer.sa_family != AF_UNIX) {
   if (is_tcp_) {
@@ -92,7 +93,7 @@ void Transport::run_deferred() {
     if (reads_first() || std::exchange(error_reported_, true)) return;
     disarm_reads();
     events_->on_error(error_);
-  } else if (congested_ && queued() <= Stream::kLowWater) {
+  } else if (congested_ && queued() <= mark(Stream::kLowWater)) {
     congested_ = false;
     events_->on_writable();
   }
@@ -179,7 +180,8 @@ bool Transport::write(std::span<const std::string_view> pieces) {
   }
   enqueue(pieces, taken);
   flush();
-  if (queued() <= Stream::kHighWater) return true;
+  count_queue();
+  if (queued() <= mark(Stream::kHighWater)) return true;
   congested_ = true;
   return false;
 }
@@ -224,6 +226,7 @@ void Transport::on_written(int status) {
   bytes_taken_ += in_flight_.size();
   in_flight_.clear();
   if (in_flight_.capacity() > kKeptBuffer) in_flight_.shrink_to_fit();
+  count_queue();
   if (phase_ == Phase::Closed) return;
   if (status < 0) return fail(status);
   flush();
@@ -252,6 +255,7 @@ std::uint64_t Transport::bytes_taken() const {
 // Told later: this is called from within write().
 void Transport::fail(int status) {
   gathering_.clear();
+  count_queue();
   if (phase_ == Phase::Flushing || phase_ == Phase::Dropping) return close_now();
   if (error_ == 0) error_ = status;
   if (!reads_first()) loop_.defer(*this);

@@ -87,6 +87,11 @@ class Transport final : public HandleBlock, private Deferred, private TimerEvent
 
   void fail(int status);
   bool reads_first() const;
+  void count_queue() { charge_.set(gathering_.size() + in_flight_.size()); }
+  // Where memory is scarce a queue has to run empty before more is written.
+  std::size_t mark(std::size_t usual) const {
+    return loop_.buffered() && loop_.buffered()->scarce() ? 0 : usual;
+  }
 
   Loop& loop_;
   union {
@@ -99,6 +104,7 @@ class Transport final : public HandleBlock, private Deferred, private TimerEvent
   StreamEvents* events_ = nullptr;
   std::string in_flight_;
   std::string gathering_;
+  BufferCharge charge_;  // of the two
   std::uint64_t bytes_taken_ = 0;
   std::uint64_t bytes_read_ = 0;
   Timer timer_;

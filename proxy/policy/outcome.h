@@ -34,6 +34,7 @@ struct TryEnd {
   bool refused_elsewhere = false;  // the response carried x-outrigger-retry: elsewhere
   bool draining = false;           // … and comes from a proxy that is on its way out
   bool refused_for_good = false;   // … x-outrigger-retry: no
+  bool endless = false;            // a tunnel or an event stream: its time says nothing
 };
 
 constexpr bool is_connect_failure(TryOutcome o) {

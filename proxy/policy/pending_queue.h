@@ -23,7 +23,8 @@ class PendingNode {
 
   bool queued() const { return queue_ != nullptr; }
 
-  TimePoint since{};  // the owner's to set
+  TimePoint since{};         // the owner's to set
+  TimePoint until = kNever;  // push_by_deadline() sets it
 
  private:
   friend class PendingQueue;
@@ -45,12 +46,17 @@ class PendingQueue {
 
   // As the last; false where it is full. The node waits nowhere yet.
   bool push(PendingNode& node);
+  // The same, but before those whose deadline is later; passes at most `most_passed` of them.
+  bool push_by_deadline(PendingNode& node, TimePoint deadline, int most_passed);
   void remove(PendingNode& node);                  // nothing where the node does not wait here
   PendingNode* oldest() const { return oldest_; }  // null when empty
   PendingNode* pop_oldest();                       // null when empty
+  PendingNode* pop_newest();                       // null when empty
   std::size_t size() const { return size_; }
 
  private:
+  void insert_after(PendingNode* older, PendingNode& node);  // null: as the oldest
+
   std::uint32_t max_;
   std::uint32_t size_ = 0;
   PendingNode* oldest_ = nullptr;

@@ -52,6 +52,7 @@ Start Attempt::start(const exchange::TryRequest& request, exchange::AttemptEvent
   tried = request.tried;
   hash = request.hash;
   deadline = request.deadline;
+  criticality = request.criticality;
   first_try = request.kind == exchange::TryKind::First;
   switch (cluster_.state().admit(*this, request.may_queue, scheduler->now())) {
     case ClusterState::Admission::Refused:
@@ -163,6 +164,8 @@ TryEnd Attempt::judge(const http::ResponseHead& head) const {
   judged.refused_elsewhere = http::equals_ignore_case(mark, "elsewhere");
   judged.refused_for_good = http::equals_ignore_case(mark, "no");
   judged.draining = judged.refused_elsewhere && says_draining(head.headers);
+  judged.endless = head.status == 101 ||
+                   head.headers.value_of(http::Field::ContentType).starts_with("text/event-stream");
   const bool untouched = judged.refused_elsewhere || head.status == 425;
   judged.processed = untouched ? Processed::NotProcessed : Processed::MaybeProcessed;
   return judged;

@@ -83,9 +83,10 @@ exchange::UpstreamLive ClusterState::live(TimePoint now) {
   if (breaker_) {
     live.breaker = exchange::breaker_live(*breaker_, now);
   }
+  live.adaptive = exchange::adaptive_live(adaptive_, line_.size());
   live.retry_budget_remaining = budget_.remaining(now);
   live.requests_in_flight = limit_.requests();
-  live.requests_pending = static_cast<std::uint32_t>(queue_.size());
+  live.requests_pending = static_cast<std::uint32_t>(queue_.size() + line_.size());
   live.connections_idle = idle_connections.load(std::memory_order_relaxed);
   live.connections_connecting = connecting.load(std::memory_order_relaxed);
   live.connections_active = busy - std::min(busy, live.connections_connecting);

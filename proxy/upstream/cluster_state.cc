@@ -11,6 +11,10 @@
 namespace outrigger::upstream {
 namespace {
 
+std::uint32_t queue_of(const std::optional<config::AdaptiveConcurrency>& settings) {
+  return settings ? settings->queue : 0;
+}
+
 using exchange::EventKind;
 using exchange::FailureKind;
 using exchange::LimitKind;
@@ -54,6 +58,8 @@ ClusterState::ClusterState(const config::Upstream& settings, std::uint64_t seed,
       settings_(settings),
       limit_(settings.limits.max_requests, settings.limits.max_connections),
       queue_(settings.limits.max_pending),
+      adaptive_(settings.adaptive_concurrency),
+      line_(queue_of(settings.adaptive_concurrency)),
       breaker_(seed),
       choice_(settings.load_balancer, Random(seed + 1)),
       budget_(settings.retry_budget) {
@@ -68,6 +74,8 @@ void ClusterState::configure(const config::Upstream& settings, TimePoint now) {
   settings_ = settings;
   limit_.configure(settings.limits.max_requests, settings.limits.max_connections);
   queue_.configure(settings.limits.max_pending);
+  adaptive_.configure(settings.adaptive_concurrency);
+  line_.configure(queue_of(settings.adaptive_concurrency));
   choice_.configure(settings.load_balancer);
   budget_.configure(settings.retry_budget);
   breaker_.configure(settings.circuit_breaker);
@@ -217,6 +225,7 @@ ClusterState::Admission ClusterState::admit_or_queue_locked(Waiter& waiter, bool
     breaker_->admit(now);  // counts the rejection
     return refused({.kind = FailureKind::CircuitOpen, .retry_after = breaker_->retry_after(now)});
   }
+  if (!adaptive_.has_room() || line_.size() > 0) return join_line_locked(waiter, may_queue, now);
   if (queue_.size() == 0 && admit_locked(waiter, now)) {
     return waiter.refusal.kind == FailureKind::None ? Admission::Granted : Admission::Refused;
   }
@@ -230,6 +239,32 @@ ClusterState::Admission ClusterState::admit_or_queue_locked(Waiter& waiter, bool
   return Admission::Queued;
 }
 
+// Beyond the adaptive limit. Who is displaced by somebody more critical hears of it as if his turn
+// had come.
+ClusterState::Admission ClusterState::join_line_locked(Waiter& waiter, bool may_queue,
+                                                       TimePoint now) {
+  static constexpr Refusal kBeyond{.kind = FailureKind::Overflow,
+                                   .limit = LimitKind::AdaptiveConcurrency};
+  waiter.since = now;
+  const auto pushed = may_queue ? line_.push(waiter, waiter.criticality, waiter.deadline)
+                                : policy::UrgencyQueue::Pushed{};
+  if (pushed.displaced) {
+    auto& displaced = static_cast<Waiter&>(*pushed.displaced);
+    displaced.refusal = kBeyond;
+    displaced.done = true;
+    displaced.scheduler->soon(displaced);
+  }
+  if (pushed.joined) return Admission::Queued;
+  waiter.refusal = kBeyond;
+  return Admission::Refused;
+}
+
+void ClusterState::leave_adaptive_locked(Ticket& ticket) {
+  if (!ticket.counted) return;
+  ticket.counted = false;
+  adaptive_.release();
+}
+
 exchange::LimitKind ClusterState::limit_hit_locked() const {
   const auto& limits = settings_.limits;
   if (limit_.requests() >= limits.max_requests) return LimitKind::MaxRequests;
@@ -240,7 +275,7 @@ exchange::LimitKind ClusterState::limit_hit_locked() const {
 
 // Fills the waiter's ticket or refusal and answers true, or false where there is no place now.
 bool ClusterState::admit_locked(Waiter& waiter, TimePoint now) {
-  if (!limit_.try_acquire()) return false;
+  if (!adaptive_.has_room() || !limit_.try_acquire()) return false;
   policy::CircuitPermit circuit{.granted = true};
   if (breaker_) {
     circuit = breaker_->admit(now, waiter.deadline);
@@ -303,11 +338,13 @@ void ClusterState::take_slot_locked(Waiter& waiter, std::uint32_t index, bool pr
   ++slot.tries;
   tries_begun.fetch_add(1, std::memory_order_relaxed);
   choice_.on_start(index, now);
+  adaptive_.acquire();
   if (waiter.first_try) budget_.deposit(now);
   update_selectable_locked(index);
   Ticket& ticket = waiter.ticket;
   ticket.slot = index;
   ticket.endpoint = slot.endpoint.get();
+  ticket.counted = true;
   ticket.probation = probation;
   ticket.tried_before = contains(waiter.tried, index);
   ticket.make_room = limit_.connections() + idle_connections > settings_.limits.max_connections;
@@ -369,10 +406,11 @@ void ClusterState::advance_locked(TimePoint now) {
 }
 
 void ClusterState::serve_queue_locked(TimePoint now) {
-  while (policy::PendingNode* oldest = queue_.oldest()) {
-    auto& waiter = static_cast<Waiter&>(*oldest);
+  while (policy::PendingNode* next = queue_.oldest() ? queue_.oldest() : line_.first()) {
+    auto& waiter = static_cast<Waiter&>(*next);
     if (!admit_locked(waiter, now)) return;
     queue_.remove(waiter);
+    line_.remove(waiter);
     const Duration waited = now - waiter.since;
     ++pending_duration_.buckets[bucket_of(waited)];
     pending_duration_.sum += seconds(waited);
@@ -385,6 +423,7 @@ void ClusterState::leave_queue(Waiter& waiter, TimePoint now) {
   {
     const std::lock_guard lock(mutex_);
     queue_.remove(waiter);
+    line_.remove(waiter);
     if (!waiter.done || waiter.refusal.kind != FailureKind::None) return;
   }
   waiter.done = false;
@@ -408,6 +447,11 @@ void ClusterState::settle(Ticket& ticket, const policy::TryEnd& end, Duration ti
       breaker_->record(ticket.circuit, policy::breaker_verdict(breaker_->settings(), end), now,
                        time_to_head);
       breaker_changes = breaker_.take_untold();
+    }
+    if (policy::is_load_sample(end)) adaptive_.sample(time_to_head, now);
+    if (end.endless) {
+      leave_adaptive_locked(ticket);
+      serve_queue_locked(now);
     }
     Slot& slot = slots_[ticket.slot];
     ++slot.outcomes[static_cast<std::size_t>(exchange::attempt_outcome(end))];
@@ -494,6 +538,7 @@ void ClusterState::finish(Ticket& ticket, Duration time_to_head, bool connection
                           TimePoint now) {
   INVARIANT(ticket.settled);
   const std::lock_guard lock(mutex_);
+  leave_adaptive_locked(ticket);
   Slot& slot = slots_[ticket.slot];
   --slot.requests;
   if (!connection_stays) --slot.connections;

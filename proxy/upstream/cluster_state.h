@@ -25,6 +25,7 @@
 #include "proxy/exchange/events.h"
 #include "proxy/exchange/live_state.h"
 #include "proxy/exchange/ports.h"
+#include "proxy/policy/adaptive_concurrency.h"
 #include "proxy/policy/concurrency_limit.h"
 #include "proxy/policy/endpoint_choice.h"
 #include "proxy/policy/health_check.h"
@@ -34,6 +35,7 @@
 #include "proxy/policy/outlier_ejection.h"
 #include "proxy/policy/pending_queue.h"
 #include "proxy/policy/retry_budget.h"
+#include "proxy/policy/urgency_queue.h"
 
 namespace outrigger::upstream {
 
@@ -66,6 +68,7 @@ struct Ticket {
   bool failed = false;        // as the balancer sees it: failing fast must attract nothing
   bool sample = false;        // its time says something about the endpoint
   bool tried_before = false;  // this exchange has used this endpoint: take a new connection
+  bool counted = false;       // holds a place of adaptive_concurrency
   bool make_room = false;     // max_connections is reached: close an idle connection first
 };
 
@@ -78,6 +81,7 @@ struct Waiter : policy::PendingNode, exchange::Task {
   bool prefer_untried = true;
   bool elsewhere = false;
   std::optional<std::uint64_t> hash;  // of load_balancer.hash_on
+  config::Criticality criticality = config::Criticality::Normal;
   std::span<const std::uint32_t> tried;
   TimePoint deadline = kNever;
   bool done = false;  // ticket or refusal is filled
@@ -201,6 +205,8 @@ class ClusterState {
   Pick pick_locked(Waiter& waiter, TimePoint now);
   exchange::LimitKind limit_hit_locked() const;
   void serve_queue_locked(TimePoint now);
+  Admission join_line_locked(Waiter& waiter, bool may_queue, TimePoint now);
+  void leave_adaptive_locked(Ticket& ticket);
   void take_slot_locked(Waiter& waiter, std::uint32_t slot, bool probation, TimePoint now);
   void update_selectable_locked(std::uint32_t slot);
   bool selectable_locked(std::uint32_t slot) const;
@@ -236,6 +242,8 @@ class ClusterState {
   std::vector<std::string> by_hand_;  // addresses, also of endpoints that are gone
   policy::ConcurrencyLimit limit_;
   policy::PendingQueue queue_;
+  policy::AdaptiveConcurrency adaptive_;
+  policy::UrgencyQueue line_;  // of those beyond adaptive_'s limit; queue_ is served before it
   policy::OptionalBreaker breaker_;
   std::optional<policy::OutlierEjection> ejection_;
   policy::EndpointChoice choice_;

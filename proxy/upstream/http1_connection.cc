@@ -33,7 +33,10 @@ ConnectionPtr Http1ConnectionFactory::connect(EndpointPtr endpoint, std::uint32_
 
 Http1Connection::Http1Connection(net::Loop& loop, EndpointPtr endpoint, std::uint32_t slot,
                                  Duration timeout)
-    : Connection(std::move(endpoint), slot), loop_(loop), timer_(loop, *this) {
+    : Connection(std::move(endpoint), slot),
+      loop_(loop),
+      timer_(loop, *this),
+      partial_charge_(loop.buffered()) {
   const auto address = net::Address::parse(this->endpoint()->address);
   INVARIANT(address);  // endpoints are addresses, see Endpoint
   net::ConnectorEvents& events = *this;
@@ -163,6 +166,7 @@ void Http1Connection::on_read(std::string_view bytes) {
   received_ = true;
   consume(bytes);
   if (user_) user_->on_read_done();
+  partial_charge_.set(partial_head_.size());
 }
 
 void Http1Connection::consume(std::string_view in) {

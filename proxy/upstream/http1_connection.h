@@ -83,6 +83,7 @@ class Http1Connection final : public Connection,
   http::Gather out_;
   http::HeadScanner scanner_;
   std::string partial_head_;
+  BufferCharge partial_charge_;
   http::ResponseHead head_;
   http::BodyReader body_;
 

@@ -163,6 +163,9 @@ void World::make_config() {
     upstream.health_check.emplace().tcp.emplace();
     upstream.load_balancer.panic_threshold_percent.reset();
   }
+  if (random_.below(3) == 0) {
+    upstream.adaptive_concurrency = {.initial = 3 + random_.below(30), .queue = random_.below(20)};
+  }
   config_->upstreams.push_back(upstream);
 
   config::Route route{.name = "r", .upstream = "u"};
@@ -188,6 +191,9 @@ void World::make_config() {
   }
   if (random_.below(3) == 0) route.circuit_breaker.emplace();
   if (random_.below(3) == 0) route.limits.max_requests = 10 + random_.below(50);
+  if (random_.below(3) == 0) {
+    route.adaptive_concurrency = {.initial = 3 + random_.below(30), .queue = random_.below(20)};
+  }
   config_->listeners.push_back(config::Listener{.name = "l", .address = "127.0.0.1:1"});
   config_->listeners.back().routes.push_back(route);
   if (route.fallback) {
