@@ -607,7 +607,8 @@ bool ClusterState::usable_locked(TimePoint now) {
   advance_locked(now);
   for (std::uint32_t i = 0; i < slots_.size(); ++i) {
     if (!slots_[i].endpoint || slots_[i].departing || slots_[i].by_hand) continue;
-    if (!choice_.healthy(i)) continue;
+    // Also in panic: traffic to the unhealthy is a last resort, nothing to be called ready for.
+    if (!slots_[i].health.healthy) continue;
     if (!ejection_ || ejection_->state(i) != policy::OutlierEjection::State::Ejected) return true;
   }
   return false;

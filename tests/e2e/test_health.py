@@ -83,6 +83,18 @@ class ThresholdsTest(HealthCase):
         daemon.wait_metric("health_checks_total", lambda n: n >= 3, upstream="u", result="failure")
         daemon.wait_metric("health_checks_total", lambda n: n >= 4, upstream="u", result="success")
 
+    def test_changes_are_events(self):
+        patient = self.patient(well=False)
+        daemon = self.watched(patient)
+        self.wait_state(daemon, "unhealthy")
+        patient.recovers()
+        self.wait_state(daemon, "healthy")
+        events = {event["to"]: event for event in daemon.admin_json("/events")["events"]
+                  if event["kind"] == "health"}
+        self.assertEqual({"unhealthy", "healthy"}, set(events))
+        self.assertEqual(patient.origin.address, events["unhealthy"]["endpoint"])
+        self.assertIn("status 503", events["unhealthy"]["cause"])
+
     def test_not_before_the_threshold_in_either_direction(self):
         gate, patient = self.gate(), self.patient()
         failures = []
@@ -134,6 +146,29 @@ class ThresholdsTest(HealthCase):
         self.eventually(lambda: daemon.admin("GET", "/readyz").status == 503, "not ready")
         patient.recovers()
         self.eventually(lambda: daemon.admin("GET", "/readyz").status == 200, "ready")
+
+
+class PanicTest(HealthCase):
+    """With the default panic_threshold_percent of 25."""
+
+    def test_where_all_are_unhealthy_health_is_ignored_and_readiness_is_not(self):
+        one, two = self.patient("one"), self.patient("two")
+        daemon = self.watched(one, two, upstream={
+            **NO_EJECTION, "load_balancer": {"policy": "round_robin"}}, ready={"upstreams": ["u"]})
+        one.falls_ill()
+        self.wait_state(daemon, "unhealthy", 0)
+        self.assertEqual({"two"}, self.answered_by(daemon))
+        self.assertEqual(0, daemon.metric("upstream_panic", upstream="u"))
+        two.falls_ill()
+        self.wait_state(daemon, "unhealthy", 1)
+        self.assertEqual({"one", "two"}, self.answered_by(daemon))
+        daemon.wait_metric("upstream_panic", 1, upstream="u")
+        self.assertEqual(503, daemon.admin("GET", "/readyz").status)
+        two.recovers()
+        self.wait_state(daemon, "healthy", 1)
+        self.assertEqual({"two"}, self.answered_by(daemon))
+        daemon.wait_metric("upstream_panic", 0, upstream="u")
+        self.assertEqual(200, daemon.admin("GET", "/readyz").status)
 
 
 class InitiallyTest(HealthCase):

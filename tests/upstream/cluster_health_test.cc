@@ -96,6 +96,17 @@ TEST_CASE("where no endpoint is healthy tries are refused, not queued") {
   CHECK(upstream.shares(1).count(0) == 1);
 }
 
+TEST_CASE("in panic tries go to the unhealthy, which makes nobody ready") {
+  auto settings = checked_upstream();
+  settings.load_balancer.panic_threshold_percent = 25;
+  Upstream upstream(2, settings);
+  upstream.set_healthy(0, false);  // half are healthy still
+  CHECK(upstream.shares(50).count(0) == 0);
+  upstream.set_healthy(1, false);
+  CHECK(upstream.shares(50).size() == 2);
+  CHECK_FALSE(upstream.state.usable(t0));
+}
+
 TEST_CASE("who waits is served by an endpoint that becomes healthy") {
   auto settings = checked_upstream();
   settings.limits.max_requests_per_endpoint = 1;
