@@ -2,6 +2,7 @@
 
 import math
 import re
+import threading
 import unittest
 
 from harness import Case, answers
@@ -212,6 +213,25 @@ class WeightTest(BalanceTest):
         total = 300
         bodies = [self.body(daemon, f"/{i}") for i in range(total)]
         self.assert_share(bodies.count("1"), 4 / 5, total)
+
+
+class PanicTest(BalanceTest):
+    def test_all_unhealthy_are_asked_all_the_same_and_it_is_shown(self):
+        sick = threading.Event()
+
+        def behave(call):
+            return call.answer(503 if call.target == "/healthz" and sick.is_set() else 200)
+        origins = [self.origin(behave) for _ in range(2)]
+        daemon = self.proxy(*origins, upstream={
+            "health_check": {"http": {}, "interval": "50ms", "no_traffic_interval": "50ms",
+                             "timeout": "10s"}})
+        daemon.wait_metric("upstream_panic", 0, upstream="u")
+        sick.set()
+        daemon.wait_metric("upstream_panic", 1, upstream="u")
+        self.assertIs(True, daemon.admin_json("/upstreams")["upstreams"][0]["panic"])
+        self.assertEqual(200, self.request(daemon).status)
+        sick.clear()
+        daemon.wait_metric("upstream_panic", 0, upstream="u")
 
 
 class ShownTest(BalanceTest):
