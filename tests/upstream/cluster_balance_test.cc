@@ -76,7 +76,7 @@ TEST_CASE("keys go by the endpoints' addresses, in whatever order they came") {
 }
 
 TEST_CASE("an endpoint that left keeps no keys while tries are still on it") {
-  Cluster cluster({.policy = config::LoadBalancerPolicy::RingHash});
+  Cluster cluster({.policy = config::LoadBalancerPolicy::Maglev});
   cluster.resolve(1, 4);
   Try held;
   held.scheduler = &cluster.time;
@@ -87,7 +87,7 @@ TEST_CASE("an endpoint that left keeps no keys while tries are still on it") {
   cluster.resolve(1, 4, [number](int i, WantedEndpoint& endpoint) {
     if (i == number) endpoint.address = "10.0.1.1:80";
   });
-  Cluster fresh({.policy = config::LoadBalancerPolicy::RingHash});
+  Cluster fresh({.policy = config::LoadBalancerPolicy::Maglev});
   fresh.resolve(1, 4, [number](int i, WantedEndpoint& endpoint) {
     if (i == number) endpoint.address = "10.0.1.1:80";
   });
