@@ -142,6 +142,7 @@ void Exchange::reset(Scope& scope, const ListenerRoutes& listener, Caller& calle
   fallback_reason_ = {};
   hashed_for_ = kNoIndex;
   for (std::string& cookie : set_cookies_) cookie.clear();
+  fresh_key_.reset();
   body_replayable_ = true;
   active_ = true;
   ++scope.users;
@@ -226,9 +227,15 @@ bool Exchange::find_route() {
   return found.has_value();
 }
 
+// One for all keys of a request: a split and a balancer by the same cookie issue the same one.
+std::uint64_t Exchange::fresh_key() {
+  if (!fresh_key_) fresh_key_ = scope_->random->next();
+  return *fresh_key_;
+}
+
 std::uint32_t Exchange::choose_upstream() {
   if (!route_->split) return route_->upstream;
-  const std::uint64_t random = scope_->random->next();
+  const std::uint64_t random = fresh_key();
   const auto& hash_on = route_->config->split->hash_on;
   if (!hash_on) return route_->targets[route_->split->pick(random)].upstream;
   HashKey key = hash_key(*hash_on, head_, caller_->address(), random);
@@ -406,10 +413,11 @@ std::optional<std::uint64_t> Exchange::hash_for(std::uint32_t upstream) {
   if (!hashed || !balancer.hash_on) return std::nullopt;
   if (hashed_for_ == upstream) return hash_;
   hashed_for_ = upstream;
-  const std::uint64_t fresh = scope_->random->next();
+  const std::uint64_t fresh = fresh_key();
   HashKey key = hash_key(*balancer.hash_on, head_, caller_->address(), fresh);
   hash_ = key.hash.value_or(fresh);
   set_cookies_[1] = std::move(key.set_cookie);
+  if (set_cookies_[1] == set_cookies_[0]) set_cookies_[1].clear();
   return hash_;
 }
 

@@ -100,6 +100,7 @@ class Exchange final : private policy::RetryGate {
   void name_request();
   bool find_route();
   std::uint32_t choose_upstream();
+  std::uint64_t fresh_key();
   void respond(const config::Respond& answer);
   void redirect(const config::Redirect& elsewhere);
   bool may_be_repeated(const policy::RetryRule& rule) const;
@@ -175,6 +176,7 @@ class Exchange final : private policy::RetryGate {
   std::string kept_body_;  // for another try, or until the first one can take it
   BufferCharge kept_charge_;
   const http::Headers* trailers_ = nullptr;
+  std::optional<std::uint64_t> fresh_key_;
   std::array<std::string, 2> set_cookies_;
   Mirror* mirror_ = nullptr;  // while its body is still coming
 

@@ -209,6 +209,28 @@ class SplitTest(Case):
             seen.add(first.text)
         self.assertEqual({"a", "b"}, seen)
 
+    def test_a_split_and_a_balancer_by_the_same_cookie_issue_one(self):
+        upstream = {"load_balancer": {"policy": "maglev", "hash_on": {"cookie": {"name": "lane"}}}}
+        origins = [self.origin(tells(name)) for name in "abcd"]
+        daemon = self.start({
+            "shutdown": {"delay": "0s", "drain_timeout": "1s", "outbound": "immediate"},
+            "listeners": [{"name": "main", "routes": [{"name": "r", "split": {
+                "hash_on": {"cookie": {"name": "lane"}},
+                "to": [{"upstream": "u0"}, {"upstream": "u1"}]}}]}],
+            "upstreams": {f"u{i}": {"endpoints": [origins[2 * i].address,
+                                                  origins[2 * i + 1].address], **upstream}
+                          for i in range(2)}})
+        seen = set()
+        for _ in range(30):
+            first = self.request(daemon)
+            cookies = first.fields.all("Set-Cookie")
+            self.assertEqual(1, len(cookies), cookies)
+            again = self.request(daemon, "GET", "/", {"Cookie": cookies[0].split(";")[0]})
+            self.assertEqual(first.text, again.text)
+            seen.add(first.text)
+        # The split takes no part of its balancers' keys from them.
+        self.assertEqual({"a", "b", "c", "d"}, seen)
+
     def test_by_source_ip_one_caller_has_one_upstream(self):
         daemon = self.split({"hash_on": "source_ip", "to": [
             {"upstream": "u0", "weight": 1}, {"upstream": "u1", "weight": 1}]},
