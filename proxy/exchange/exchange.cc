@@ -364,6 +364,13 @@ void Exchange::on_turn() {
   fail(turn_.refusal.kind, turn_.refusal);
 }
 
+void Exchange::leave_line() {
+  if (!in_line_) return;
+  in_line_ = false;
+  route_->state->leave_line(turn_);
+  turn_.unlink();
+}
+
 // Attempt.
 
 http::RequestAdditions Exchange::additions() const {
@@ -851,6 +858,7 @@ bool Exchange::start_fallback(FailureKind kind, std::string_view reason) {
   const bool may_be_sent = plan_ && body_replayable_ && now() < plan_->least_deadline(now()) &&
                            (!maybe_processed_ || may_be_repeated(route_->repeat_rule));
   if (!may_be_sent) return false;
+  leave_line();
   Upstream* const original = upstream_;
   upstream_ = scope_->upstreams[route_->fallback];
   record_.fallback = route_->fallback;
@@ -1012,10 +1020,7 @@ void Exchange::finish(bool complete) {
   if (mirror_) std::exchange(mirror_, nullptr)->abandon();
   kept_charge_.set(0);
   if (armed_at_ != kNever) caller_->wake_at(kNever);
-  if (in_line_) {
-    route_->state->leave_line(turn_);
-    turn_.unlink();
-  }
+  leave_line();
   if (turn_.permit.place) {
     if (!route_settled_) {
       route_->state->record(turn_.permit, policy::Verdict::Uncounted, now(), {});

@@ -111,6 +111,7 @@ class Exchange final : private policy::RetryGate {
   void end_delay();
   bool abort_on_purpose();
   bool admit();
+  void leave_line();
   void on_turn();
   void start_try();
   void start_hedge();

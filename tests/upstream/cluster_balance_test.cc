@@ -128,7 +128,7 @@ TEST_CASE("in panic only who is ejected gets nothing, and it is shown") {
         endpoint,
         {.healthy = false, .last = policy::CheckEnd{.outcome = policy::CheckOutcome::Timeout}});
   }
-  CHECK(cluster.state.usable(t0));
+  CHECK_FALSE(cluster.state.usable(t0));  // traffic flows, but nothing is ready
   CHECK(cluster.state.live(t0).panic);
   cluster.state.eject_by_hand("10.0.0.2:80", t0);
   std::map<std::string, int> counts;
