@@ -177,7 +177,11 @@ void check_block(Reader& in, const Yaml& node, const HttpHealthCheck& check) {
   const auto step = in.into("headers");
   for (const Yaml& header : headers->items) {
     const auto name = in.into(header.key);
-    check_changed_name(in, header.key_at, header.key);
+    if (lower(header.key) == "host") {
+      in.fail(header.key_at, "the Host header is the key `host` beside `headers`");
+    } else {
+      check_changed_name(in, header.key_at, header.key);
+    }
   }
 }
 

@@ -310,6 +310,9 @@ TEST_CASE("what the policies cannot mean is refused") {
   app("health_check: {}", "19: upstreams.app.health_check: expected one of http or tcp");
   app("health_check: {http: {}, tcp: {}}",
       "19: upstreams.app.health_check: expected only one of http or tcp");
+  app("health_check: {http: {headers: {host: pay}}}",
+      "37: upstreams.app.health_check.http.headers.host: the Host header is the key `host` "
+      "beside `headers`");
   app("adaptive_concurrency: {min: 30}",
       "27: upstreams.app.adaptive_concurrency: min 30, initial 20, max 1000 are not in this order");
 }
