@@ -15,7 +15,6 @@ namespace {
 using policy::AttemptPlan;
 using policy::TryEnd;
 using policy::TryOutcome;
-using Why = AttemptPlan::Why;
 
 constexpr std::uint32_t kMaxAttemptHeader = 1000;
 // What a pooled exchange keeps of each of its buffers.
