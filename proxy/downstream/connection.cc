@@ -55,6 +55,7 @@ void Connection::start() {
   stream_->set_events(this);
   stream_->start_reading();
   set_clock(Clock::FirstByte, listener_.settings().timeouts.head);
+  if (refuse_) give_last_call();
 }
 
 // Bytes in.
@@ -125,6 +126,7 @@ void Connection::begin(std::string_view block) {
   scanner_.reset();
   partial_.clear();
   ++requests_;
+  last_call_.reset();
   clock_ = Clock::None;
   phase_timer_.disarm();
 
@@ -396,12 +398,12 @@ void Connection::run() {
 
 void Connection::next_request() {
   drop_request();
-  if (listener_.closing_keep_alive() && partial_.empty()) return close_after_flush();
   if (body_paused_ || pending_full_) {
     body_paused_ = pending_full_ = false;
     stream_->start_reading();
   }
   set_clock(Clock::KeepAlive, listener_.settings().timeouts.keepalive);
+  if (!listener_.accepting()) give_last_call();  // its head went out before that was known
   if (partial_.empty()) return;
   const std::string waiting = std::exchange(partial_, {});
   consume(waiting);
@@ -409,8 +411,10 @@ void Connection::next_request() {
   partial_charge_.set(partial_.size());
 }
 
-void Connection::close_if_idle() {
-  if (!request_ && partial_.empty() && !refuse_) close_after_flush();
+void Connection::give_last_call() {
+  if (request_ || last_call_) return;
+  last_call_ = listener_.count_request();
+  if (partial_.empty()) set_clock(Clock::LastCall, kLastCall);
 }
 
 // What is queued still goes out, and counts as a request under way until it has.
@@ -474,6 +478,7 @@ void Connection::on_phase_time() {
     case Clock::None:
       return;
     case Clock::FirstByte:
+    case Clock::LastCall:
       return close_after_flush();
     case Clock::Head:
       listener_.counters().head_timeouts.fetch_add(1, std::memory_order_relaxed);

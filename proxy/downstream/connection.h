@@ -31,13 +31,16 @@ class Connection final : public net::Retirable,
   // Rest of a request body that is read and dropped so that the connection can be kept.
   static constexpr std::uint64_t kMaxDropped = 64 * 1024;
   static constexpr Duration kLinger = std::chrono::seconds(1);
+  static constexpr Duration kLastCall = std::chrono::milliseconds(100);
 
   // `refuse`: accepted while the listener closes; its request is answered `draining`.
   Connection(Listener& listener, std::unique_ptr<net::Stream> stream, bool refuse);
   ~Connection() override;
 
   void start();
-  void close_if_idle();
+  // Nothing comes after this. A request may be on its way, so an idle connection stays open for
+  // kLastCall, as a request under way.
+  void give_last_call();
   void abandon();  // closes whatever is under way, now
   bool busy() const { return request_ != nullptr; }
 
@@ -46,7 +49,7 @@ class Connection final : public net::Retirable,
 
  private:
   // What the phase timer stands for. Read and write deadlines may stand together.
-  enum class Clock : std::uint8_t { None, FirstByte, Head, KeepAlive, Body };
+  enum class Clock : std::uint8_t { None, FirstByte, LastCall, Head, KeepAlive, Body };
 
   // Bytes in.
   void on_read(std::string_view bytes) override;
@@ -100,6 +103,7 @@ class Connection final : public net::Retirable,
   http::HeadScanner scanner_;
   BufferCharge partial_charge_;
   std::string partial_;  // a head that has not come whole, or bytes for the next request
+  std::shared_ptr<void> last_call_;  // counts as a request while none has come
   std::uint64_t taken_at_write_check_ = 0;
   std::uint32_t requests_ = 0;
   Clock clock_ = Clock::None;

@@ -80,7 +80,7 @@ void Listener::stop_accepting() {
   socket_.accept_all_then_close();
   for (Connection* each = first_; each;) {
     Connection* next = each->next;
-    each->close_if_idle();
+    each->give_last_call();
     each = next;
   }
 }

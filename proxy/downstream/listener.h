@@ -45,7 +45,7 @@ class Listener final : private net::ListenerEvents {
   // Answers on kept-alive connections say `Connection: close` from now on.
   void set_closing_keep_alive(bool on);
   // Takes what waits in the backlog (answered `draining`), then closes the socket; connections
-  // without a request are closed, the others end with their exchange.
+  // end with the request they have, or that comes within Connection::kLastCall.
   void stop_accepting();
   void close_all();
   bool accepting() const { return socket_.open(); }

@@ -1,13 +1,16 @@
 #include "proxy/net/bound_socket.h"
 
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
+#include <iterator>
 #include <utility>
 
 namespace outrigger::net {
@@ -152,14 +155,35 @@ BoundSocket::~BoundSocket() {
   close();
 }
 
-// The file first: who connects until the socket is gone would be reset.
-void BoundSocket::close() {
-  if (fd_ < 0) return;
+// Connections inherit the filter, but no segment of theirs is a SYN without ACK.
+void BoundSocket::refuse_new() {
+  remove_file();
+  constexpr std::uint32_t kFlagsOffset = 13, kSyn = 0x02, kAck = 0x10;
+  sock_filter program[] = {
+      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, kFlagsOffset),
+      BPF_STMT(BPF_ALU | BPF_AND | BPF_K, kSyn | kAck),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kSyn, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, 0),            // a SYN: dropped
+      BPF_STMT(BPF_RET | BPF_K, 0xffffffffU),  // anything else
+  };
+  const sock_fprog filter{.len = std::size(program), .filter = program};
+  // A Unix socket has no such segments; where a kernel refuses, the sweep is as good as it can be.
+  if (address_.kind() == Address::Kind::Unix) return;
+  setsockopt(fd_, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter);
+}
+
+void BoundSocket::remove_file() {
   struct stat file {};
-  if (inode_ != 0 && lstat(address_.host().c_str(), &file) == 0 && file.st_ino == inode_ &&
+  const ino_t inode = std::exchange(inode_, 0);
+  if (inode != 0 && lstat(address_.host().c_str(), &file) == 0 && file.st_ino == inode &&
       file.st_dev == device_) {
     unlink(address_.host().c_str());
   }
+}
+
+void BoundSocket::close() {
+  if (fd_ < 0) return;
+  remove_file();
   ::close(std::exchange(fd_, -1));
 }
 

@@ -31,6 +31,11 @@ class BoundSocket {
   // Closes; the socket of bind() also removes a Unix socket's file, if it is still its own.
   ~BoundSocket();
 
+  // From now on nobody connects any more: what waits can be accepted and the socket closed, and
+  // no connection is made between the two, which the kernel would reset with its request.
+  // A SYN stays unanswered; its sender asks again after a second, and is refused.
+  void refuse_new();
+
   // With the port that the kernel chose where 0 was asked for.
   const Address& address() const { return address_; }
   int fd() const { return fd_; }
@@ -40,6 +45,7 @@ class BoundSocket {
       : fd_(fd), address_(std::move(address)), backlog_(backlog) {}
   static Result<BoundSocket, std::string> bind_ip(const Address&, int backlog, bool sibling);
   static Result<BoundSocket, std::string> bind_unix(const Address&, int backlog);
+  void remove_file();
   void close();
 
   int fd_;

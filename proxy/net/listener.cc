@@ -141,7 +141,9 @@ bool Listener::after_refusal(int error) {
 }
 
 void Listener::accept_all_then_close() {
-  if (open() && accept_up_to(kMaxAcceptsAtClose)) close();
+  if (!open()) return;
+  socket_->refuse_new();
+  if (accept_up_to(kMaxAcceptsAtClose)) close();
 }
 
 void Listener::close() {
