@@ -94,7 +94,11 @@ void describe(V& v, OutlierDetection& o) {
   v.block("upstream.outlier_detection",
           "Takes an endpoint out that fails while others do not. A block that is absent means "
           "consecutive_local_origin_failures only; one that is present starts from the defaults "
-          "below.");
+          "below. A row of statuses ejects only where the others do clearly better: 10 points "
+          "over the last 10 s, or since the row began, so that chance does not explain it. After "
+          "its time an endpoint is on probation: one request at a time until one succeeds. After "
+          "one that settles nothing (429, 501, an answer of another proxy) the next waits 1 s, "
+          "then 2 s, up to base_ejection_time.");
   v.key("consecutive_local_origin_failures", o.consecutive_local_origin_failures,
         Count{{1, 1'000'000}}, "Connect failures, resets and timeouts in a row.");
   v.key("consecutive_gateway_errors", o.consecutive_gateway_errors, Count{{1, 1'000'000}},

@@ -116,19 +116,22 @@ void EndpointChoice::regroup() {
 
 // Panic and shares.
 
-// Where the groups that are left can take all the traffic between them, nobody has to be asked
-// who fails its checks.
+// Where the groups of several priorities can take all the traffic between them, nobody has to be
+// asked who fails its checks.
 bool EndpointChoice::panic_wanted() const {
   if (!settings_.panic_threshold_percent) return false;
   Groups groups;
   GroupHealth all;
   double able = 0;
-  for (const GroupHealth& group : group_up(pools_, groups, &Pool::passing)) {
+  const auto by_priority = group_up(pools_, groups, &Pool::passing);
+  for (const GroupHealth& group : by_priority) {
     all.healthy += group.healthy;
     all.endpoints += group.endpoints;
     able += capacity(group);
   }
-  return able < 1 && all.healthy * 100.0 < *settings_.panic_threshold_percent * all.endpoints;
+  const bool others_suffice = by_priority.size() > 1 && able >= 1;
+  return !others_suffice &&
+         all.healthy * 100.0 < *settings_.panic_threshold_percent * all.endpoints;
 }
 
 void EndpointChoice::review_panic() {

@@ -1,6 +1,7 @@
 #include "proxy/policy/outlier_ejection.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "proxy/base/check.h"
@@ -12,6 +13,7 @@ using Change = OutlierEjection::Change;
 using State = OutlierEjection::State;
 
 constexpr std::int64_t kGapPercent = 10;  // by which the others must do better
+constexpr double kChance = 1.5e-5;        // a row less probable than this was not made by chance
 
 constexpr std::size_t index(Detector detector) {
   return static_cast<std::size_t>(detector);
@@ -51,7 +53,7 @@ void OutlierEjection::add(std::uint32_t slot, TimePoint /*now*/) {
   INVARIANT(slot < kMaxEndpoints);
   if (slot >= slots_.size()) {
     slots_.resize(slot + 1);
-    free_probation_.reserve(slots_.size());
+    free_places_.reserve(slots_.size());
     if (settings_.latency) times_.resize(slots_.size());
   }
   if (settings_.latency) times_[slot] = {};
@@ -87,8 +89,6 @@ void OutlierEjection::set_healthy(std::uint32_t slot, bool healthy) {
   if (!entry || entry->healthy == healthy) return;
   entry->healthy = healthy;
   if (entry->state == State::Healthy) unhealthy_ += healthy ? -1u : 1u;
-  std::erase(free_probation_, slot);
-  if (entry->offers_probation()) free_probation_.push_back(slot);
   if (!healthy) end_ejections_beyond_caps();
 }
 
@@ -101,11 +101,21 @@ void OutlierEjection::set_state(std::uint32_t slot, State state) {
     unhealthy_ -= entry.state == State::Healthy ? 1 : 0;
     unhealthy_ += state == State::Healthy ? 1 : 0;
   }
-  std::erase(free_probation_, slot);
+  withdraw(slot);
   entry.state = state;
   entry.probation_taken = false;
-  if (entry.offers_probation()) free_probation_.push_back(slot);
+  entry.unsettled = 0;
+  if (state == State::Probation) offer(slot, TimePoint{});
   entry.rows = {};
+}
+
+void OutlierEjection::offer(std::uint32_t slot, TimePoint due) {
+  const auto after = std::ranges::upper_bound(free_places_, due, {}, &FreePlace::due);
+  free_places_.insert(after, {.slot = slot, .due = due});
+}
+
+void OutlierEjection::withdraw(std::uint32_t slot) {
+  std::erase_if(free_places_, [slot](const FreePlace& place) { return place.slot == slot; });
 }
 
 std::uint32_t OutlierEjection::allowed_out() const {
@@ -119,16 +129,34 @@ bool OutlierEjection::none_may_be_out() const {
   return present() == 1 || settings_.mode == config::PolicyMode::Observe;
 }
 
-// Endpoints went, or the settings came to allow less: what no verdict could do now is undone.
+// Endpoints went, or the settings came to allow less: what no verdict could do now is undone, as
+// far as those that are on their way back do not make up for it.
 void OutlierEjection::end_ejections_beyond_caps() {
-  const auto out = count(State::Ejected) + count(State::Probation);
-  if (out == 0) return;
-  const bool too_few_left = available() < settings_.min_available;
-  if (!none_may_be_out() && !too_few_left && out <= allowed_out()) return;
-  for (Slot& entry : slots_) {
-    if (entry.state == State::Ejected) entry.ejected_until = TimePoint{};
+  if (none_may_be_out()) {
+    next_return_ = TimePoint{};
+    return;
   }
-  next_return_ = TimePoint{};
+  const auto beyond = [](std::uint32_t is, std::uint32_t allowed) {
+    return is > allowed ? is - allowed : 0;
+  };
+  const auto out = count(State::Ejected) + count(State::Probation);
+  const auto surplus =
+      std::max(beyond(out, allowed_out()), beyond(settings_.min_available, available()));
+  for (auto left = beyond(surplus, returning()); left > 0; --left) {
+    Slot* first = nullptr;
+    for (Slot& entry : slots_) {
+      if (!entry.serves_time()) continue;
+      if (!first || entry.ejected_until < first->ejected_until) first = &entry;
+    }
+    if (!first) return;
+    first->ejected_until = TimePoint{};
+    next_return_ = TimePoint{};
+  }
+}
+
+std::uint32_t OutlierEjection::returning() const {
+  const auto serving = std::ranges::count_if(slots_, &Slot::serves_time);
+  return count(State::Ejected) + count(State::Probation) - static_cast<std::uint32_t>(serving);
 }
 
 // The end of an ejection.
@@ -153,19 +181,16 @@ bool OutlierEjection::take_probation(std::uint32_t slot) {
   Slot* entry = find(slot);
   if (!entry || entry->state != State::Probation || entry->probation_taken) return false;
   entry->probation_taken = true;
-  std::erase(free_probation_, slot);
+  withdraw(slot);
   return true;
 }
 
-void OutlierEjection::give_back_probation(std::uint32_t slot) {
+void OutlierEjection::give_back_probation(std::uint32_t slot, TimePoint now) {
   Slot* entry = find(slot);
   if (!entry || !entry->probation_taken) return;
   entry->probation_taken = false;
-  if (entry->offers_probation()) free_probation_.push_back(slot);
-}
-
-std::optional<std::uint32_t> OutlierEjection::free_probation_slot() const {
-  return free_probation_.empty() ? std::nullopt : std::optional{free_probation_.front()};
+  const auto doubled = kProbationPause * (1 << std::min(entry->unsettled++, 10u));
+  offer(slot, saturating_add(now, std::min<Duration>(doubled, settings_.base_ejection_time)));
 }
 
 // Verdicts.
@@ -179,6 +204,7 @@ Change OutlierEjection::record(std::uint32_t slot, const TryEnd& end, TimePoint 
     entry->window.add(now, what == FailureClass::Success);
     all_.add(now, what == FailureClass::Success);
     ++(what == FailureClass::Success ? entry->interval_successes : entry->interval_failures);
+    ++(what == FailureClass::Success ? ever_.successes : ever_.failures);
   }
   switch (entry->state) {
     case State::Ejected:
@@ -191,6 +217,9 @@ Change OutlierEjection::record(std::uint32_t slot, const TryEnd& end, TimePoint 
   entry->succeeded |= what == FailureClass::Success;
   entry->failed |= is_failure(what);
   entry->rows.count(what);
+  if (entry->rows.any_5xx == 1 && is_failure(what)) {
+    entry->before_row = {.successes = ever_.successes, .failures = ever_.failures - 1};
+  }
   return is_failure(what) ? judge(slot, now) : Change{};
 }
 
@@ -200,17 +229,17 @@ void OutlierEjection::record_time(std::uint32_t slot, const TryEnd& end, Duratio
 }
 
 Change OutlierEjection::judge_probation(std::uint32_t slot, FailureClass what, TimePoint now) {
-  give_back_probation(slot);
-  if (is_failure(what)) {
-    if (present() == 1) return deny(EjectionDenial::Lone);
-    // It has its place within the cap, unless that has shrunk since.
-    if (count(State::Ejected) + 1 > allowed_out()) return deny(EjectionDenial::MaxEjectionPercent);
-    return eject(slot, Detector::Probation, {}, now);
+  if (what == FailureClass::Success) {
+    set_state(slot, State::Healthy);
+    slots_[slot].succeeded = true;
+    return {.restored = true};
   }
-  if (what != FailureClass::Success) return {};
-  set_state(slot, State::Healthy);
-  slots_[slot].succeeded = true;
-  return {.restored = true};
+  give_back_probation(slot, now);
+  if (!is_failure(what)) return {};
+  if (present() == 1) return deny(EjectionDenial::Lone);
+  // It has its place within the cap, unless that has shrunk since.
+  if (count(State::Ejected) + 1 > allowed_out()) return deny(EjectionDenial::MaxEjectionPercent);
+  return eject(slot, Detector::Probation, {}, now);
 }
 
 Change OutlierEjection::judge(std::uint32_t slot, TimePoint now) {
@@ -218,7 +247,9 @@ Change OutlierEjection::judge(std::uint32_t slot, TimePoint now) {
   const auto detector = entry.rows.verdict(settings_);
   if (!detector) return {};
   if (present() == 1) return deny(EjectionDenial::Lone);
-  if (*detector != Detector::ConsecutiveLocalOriginFailures && !others_do_better(entry, now)) {
+  const bool needs_contrast = *detector != Detector::ConsecutiveLocalOriginFailures;
+  if (needs_contrast && !others_do_better(entry, now) &&
+      !unlikely_by_chance(entry, length(entry.rows, *detector))) {
     return deny(EjectionDenial::CommonMode);
   }
   if (const auto cap = cap_against(entry)) return deny(*cap);
@@ -251,6 +282,16 @@ bool OutlierEjection::others_do_better(const Slot& entry, TimePoint now) const {
       good + std::max<std::int64_t>(static_cast<std::int64_t>(all.failures) - own.failures, 0);
   if (count == 0) return own_good * 100 <= (100 - kGapPercent) * own_count;
   return 100 * (good * own_count - own_good * count) >= kGapPercent * count * own_count;
+}
+
+// How probable so long a row is, if the endpoint failed as often as the others have since it began.
+// Their share is taken half an outcome each way from what was seen (Jeffreys' prior), so that a
+// few good outcomes prove little.
+bool OutlierEjection::unlikely_by_chance(const Slot& entry, std::uint32_t row) const {
+  const auto good = static_cast<double>(ever_.successes - entry.before_row.successes);
+  const auto bad =
+      static_cast<double>(ever_.failures - entry.before_row.failures - entry.rows.any_5xx);
+  return std::pow((bad + 0.5) / (good + bad + 1), row) <= kChance;
 }
 
 std::optional<EjectionDenial> OutlierEjection::cap_against(const Slot& entry) const {
@@ -291,14 +332,19 @@ Change OutlierEjection::eject(std::uint32_t slot, Detector detector, const Evide
 std::optional<IntervalCounts> OutlierEjection::close_interval(std::uint32_t slot) {
   Slot* entry = find(slot);
   if (!entry) return std::nullopt;
-  if (entry->succeeded && !entry->failed && entry->ejections > 0) --entry->ejections;
-  entry->succeeded = false;
-  entry->failed = false;
   IntervalCounts counts{.successes = std::exchange(entry->interval_successes, 0),
                         .failures = std::exchange(entry->interval_failures, 0),
+                        .faultless = entry->succeeded && !entry->failed,
                         .in_service = entry->state == State::Healthy};
+  entry->succeeded = false;
+  entry->failed = false;
   if (slot < times_.size()) counts.times = std::exchange(times_[slot], {});
   return counts;
+}
+
+void OutlierEjection::pass(std::uint32_t slot) {
+  Slot* entry = find(slot);
+  if (entry && entry->ejections > 0) --entry->ejections;
 }
 
 OutlierEjection::Snapshot OutlierEjection::snapshot(std::uint32_t slot, TimePoint now) const {

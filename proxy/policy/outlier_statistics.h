@@ -25,7 +25,8 @@ namespace outrigger::policy {
 struct IntervalCounts {
   std::uint32_t successes = 0;
   std::uint32_t failures = 0;
-  LatencyCounts times;  // empty without the latency detector
+  bool faultless = false;  // successes and no failure while in service
+  LatencyCounts times;     // empty without the latency detector
   bool in_service = true;
 };
 

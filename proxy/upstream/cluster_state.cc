@@ -302,14 +302,7 @@ bool ClusterState::admit_locked(Waiter& waiter, TimePoint now) {
 ClusterState::Pick ClusterState::pick_locked(Waiter& waiter, TimePoint now) {
   const auto avoid =
       waiter.prefer_untried || waiter.elsewhere ? waiter.tried : decltype(waiter.tried){};
-  const auto probation = ejection_ ? ejection_->free_probation_slot() : std::nullopt;
-  const bool probation_fits = probation && !at_limit_locked(slots_[*probation]) &&
-                              choice_.healthy(*probation) &&
-                              !(waiter.elsewhere && contains(waiter.tried, *probation));
-  const bool may_probe =
-      probation_fits && !contains(waiter.tried, *probation) &&
-      (waiter.repeatable || now - slots_[*probation].on_probation_since >= kProbationPatience);
-  if (may_probe) {
+  if (const auto probation = probation_for_locked(waiter, false, now)) {
     take_slot_locked(waiter, *probation, true, now);
     return Pick::Found;
   }
@@ -317,7 +310,8 @@ ClusterState::Pick ClusterState::pick_locked(Waiter& waiter, TimePoint now) {
     take_slot_locked(waiter, *chosen, false, now);
     return Pick::Found;
   }
-  if (probation_fits) {  // better than an answer of our own, even for a request sent only once
+  // Better than an answer of our own, even for a request sent only once.
+  if (const auto probation = probation_for_locked(waiter, true, now)) {
     take_slot_locked(waiter, *probation, true, now);
     return Pick::Found;
   }
@@ -327,6 +321,23 @@ ClusterState::Pick ClusterState::pick_locked(Waiter& waiter, TimePoint now) {
     if (there && at_limit_locked(slots_[i])) return Pick::AllAtLimit;
   }
   return Pick::None;
+}
+
+// The first place that this request may take. `last_resort`: or it is not sent at all.
+std::optional<std::uint32_t> ClusterState::probation_for_locked(const Waiter& waiter,
+                                                                bool last_resort,
+                                                                TimePoint now) const {
+  if (!ejection_) return std::nullopt;
+  for (const auto& place : ejection_->free_places()) {
+    const Slot& slot = slots_[place.slot];
+    if (at_limit_locked(slot) || !choice_.healthy(place.slot)) continue;
+    const bool tried = contains(waiter.tried, place.slot);
+    if (last_resort && !(tried && waiter.elsewhere)) return place.slot;
+    if (place.due > now) break;
+    const bool willing = waiter.repeatable || now - slot.on_probation_since >= kProbationPatience;
+    if (!tried && willing && slot.draining_until == TimePoint{}) return place.slot;
+  }
+  return std::nullopt;
 }
 
 void ClusterState::take_slot_locked(Waiter& waiter, std::uint32_t index, bool probation,
@@ -466,7 +477,7 @@ void ClusterState::settle(Ticket& ticket, const policy::TryEnd& end, Duration ti
     }
     const bool says_slow = cut_off && time_to_head > choice_.latency(ticket.slot, now);
     if (ejection_ && !slot.departing) {
-      if (ticket.probation && !ticket.sample) ejection_->give_back_probation(ticket.slot);
+      if (ticket.probation && !ticket.sample) ejection_->give_back_probation(ticket.slot, now);
       ejection_->record_time(ticket.slot, end, time_to_head);
       change = ejection_->record(ticket.slot, end, now, ticket.probation);
       if (change.restored) choice_.forget_latency(ticket.slot);

@@ -197,12 +197,15 @@ class ClusterState {
   struct Swept {
     EndpointPtr endpoint;  // null: there was none
     policy::IntervalStatistics statistics;
+    bool passes = false;  // faultless, and no verdict on it
   };
   enum class Pick : std::uint8_t { Found, None, AllAtLimit };
 
   Admission admit_or_queue_locked(Waiter& waiter, bool may_queue, TimePoint now);
   bool admit_locked(Waiter& waiter, TimePoint now);  // false: stays or goes to the queue
   Pick pick_locked(Waiter& waiter, TimePoint now);
+  std::optional<std::uint32_t> probation_for_locked(const Waiter& waiter, bool last_resort,
+                                                    TimePoint now) const;
   exchange::LimitKind limit_hit_locked() const;
   void serve_queue_locked(TimePoint now);
   Admission join_line_locked(Waiter& waiter, bool may_queue, TimePoint now);
@@ -223,6 +226,7 @@ class ClusterState {
   std::optional<std::uint32_t> free_slot_locked();
   std::optional<policy::IntervalCounts> close_interval(std::uint32_t slot, EndpointPtr& endpoint);
   void carry_out(const policy::SweepVerdict& verdict, const EndpointPtr& endpoint, TimePoint now);
+  void pass(std::uint32_t slot, const EndpointPtr& endpoint);
   // Without the lock.
   void report(std::uint32_t slot, const policy::OutlierEjection::Change& change);
   void tell(exchange::Event event);

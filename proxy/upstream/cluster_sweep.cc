@@ -26,11 +26,16 @@ void ClusterState::sweep_if_due(TimePoint now) {
   for (std::uint32_t i = 0; i < slots; ++i) {
     if (const auto counts = close_interval(i, swept[i].endpoint)) {
       swept[i].statistics = policy::statistics_of(i, *counts);
+      swept[i].passes = counts->faultless;
       compared.push_back(swept[i].statistics);
     }
   }
   for (const auto& verdict : policy::sweep_verdicts(settings, compared)) {
     carry_out(verdict, swept[verdict.slot].endpoint, now);
+    swept[verdict.slot].passes = false;
+  }
+  for (std::uint32_t i = 0; i < slots; ++i) {
+    if (swept[i].passes) pass(i, swept[i].endpoint);
   }
   const std::lock_guard lock(mutex_);
   swept_.swap(swept);
@@ -55,6 +60,11 @@ void ClusterState::carry_out(const policy::SweepVerdict& verdict, const Endpoint
     update_selectable_locked(verdict.slot);
   }
   report(verdict.slot, change);
+}
+
+void ClusterState::pass(std::uint32_t index, const EndpointPtr& endpoint) {
+  const std::lock_guard lock(mutex_);
+  if (ejection_ && slots_[index].endpoint == endpoint) ejection_->pass(index);
 }
 
 }  // namespace outrigger::upstream

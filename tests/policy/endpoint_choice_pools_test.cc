@@ -209,6 +209,13 @@ TEST_CASE("no panic while another group can take all the traffic") {
   CHECK(count(choice, t0, 100)[8] == 0);
 }
 
+TEST_CASE("within one group only the share decides on panic") {
+  auto choice = make_choice({.panic_threshold_percent = 90}, {{}, {}, {}, {}});
+  choice.set_healthy(3, false);  // the three left could take it all
+  CHECK(choice.panic());
+  CHECK(count(choice, t0, 100)[3] > 0);
+}
+
 // Slow start.
 
 TEST_CASE("a new endpoint's share grows from a tenth to the whole") {

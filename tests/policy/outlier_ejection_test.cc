@@ -1,5 +1,7 @@
 #include "proxy/policy/outlier_ejection.h"
 
+#include <set>
+
 #include "tests/support/allocations.h"
 #include "tests/support/catch.h"
 
@@ -40,19 +42,29 @@ std::vector<std::uint32_t> advance(OutlierEjection& ejection, TimePoint now) {
   return changed;
 }
 
+// The first place on probation that is due.
+std::optional<std::uint32_t> free_place(const OutlierEjection& ejection, TimePoint now = t0 + 1h) {
+  const auto places = ejection.free_places();
+  return places.empty() || places[0].due > now ? std::nullopt : std::optional{places[0].slot};
+}
+
 // What the sweep did to each endpoint that it found to be an outlier, in its order.
 using Swept = std::vector<std::pair<std::uint32_t, OutlierEjection::Change>>;
 Swept sweep(OutlierEjection& ejection, const Settings& settings, TimePoint now) {
   std::vector<IntervalStatistics> compared;
+  std::set<std::uint32_t> passing;
   for (std::uint32_t slot = 0; slot < 16; ++slot) {
     if (const auto counts = ejection.close_interval(slot)) {
       compared.push_back(statistics_of(slot, *counts));
+      if (counts->faultless) passing.insert(slot);
     }
   }
   Swept swept;
   for (const auto& verdict : sweep_verdicts(settings, compared)) {
     swept.emplace_back(verdict.slot, ejection.carry_out(verdict, now));
+    passing.erase(verdict.slot);
   }
+  for (const auto slot : passing) ejection.pass(slot);
   return swept;
 }
 void sweep(OutlierEjection& ejection, TimePoint now) {
@@ -189,6 +201,44 @@ TEST_CASE("others without outcomes count as good") {
   Settings settings{.consecutive_gateway_errors = 5};
   auto ejection = make_ejection(2, settings);
   CHECK(record(ejection, 0, status(503), 5).ejected);
+}
+
+TEST_CASE("a row that the others do not share is judged by itself, not by better days") {
+  const Settings settings{.consecutive_gateway_errors = 5};
+  const auto good_days = [&](std::uint32_t endpoints) {
+    auto ejection = make_ejection(endpoints, settings);
+    for (std::uint32_t slot = 0; slot < endpoints; ++slot)
+      record(ejection, slot, status(200), 1000);
+    return ejection;
+  };
+  // Two endpoints, turn by turn; the others' share of failures since the row began is taken as
+  // 0.5/(n+1). Five failures beside four good ones: 0.1^5 = 1e-5.
+  auto two = good_days(2);
+  for (int i = 0; i < 4; ++i) {
+    CHECK_FALSE(record(two, 0, status(503)).ejected);
+    record(two, 1, status(200));
+  }
+  CHECK(record(two, 0, status(503)).ejected);
+
+  // An outage that all share begins: each has a row, and the others have one too.
+  auto three = good_days(3);
+  for (int i = 0; i < 30; ++i) {
+    for (std::uint32_t slot = 0; slot < 3; ++slot) {
+      CHECK_FALSE(record(three, slot, status(503)).ejected);
+    }
+  }
+
+  // Rows as chance makes them where all fail three times in ten: 0.3^5 is 2.4e-3, and of nine
+  // 2e-5. Of ten it is 6e-6.
+  auto noisy = good_days(2);
+  record(noisy, 0, status(503));
+  for (int i = 0; i < 1000; ++i) record(noisy, 1, status(i % 10 < 3 ? 500 : 200));
+  CHECK(record(noisy, 0, status(503), 8).denied == EjectionDenial::CommonMode);
+  CHECK(record(noisy, 0, status(503)).ejected);
+
+  // Who is alone in being asked has nothing to be compared with but his past.
+  auto unasked = good_days(2);
+  CHECK_FALSE(record(unasked, 0, status(503), 50).ejected);
 }
 
 TEST_CASE("the others must be at least ten points better, to the point") {
@@ -329,21 +379,21 @@ TEST_CASE("on probation there is one request at a time until one succeeds") {
   CHECK_FALSE(ejection.take_probation(0));
   record(ejection, 0, kRefused, 5);
   CHECK_FALSE(ejection.take_probation(0));
-  CHECK_FALSE(ejection.free_probation_slot());
+  CHECK_FALSE(free_place(ejection));
   advance(ejection, t0 + 30s);
 
-  CHECK(ejection.free_probation_slot() == 0u);
+  CHECK(free_place(ejection) == 0u);
   CHECK(ejection.take_probation(0));
-  CHECK_FALSE(ejection.free_probation_slot());
+  CHECK_FALSE(free_place(ejection));
   CHECK_FALSE(ejection.take_probation(0));
-  ejection.give_back_probation(0);
-  ejection.give_back_probation(0);
-  CHECK(ejection.free_probation_slot() == 0u);
+  ejection.give_back_probation(0, t0);
+  ejection.give_back_probation(0, t0);
+  CHECK(free_place(ejection) == 0u);
 
   CHECK(ejection.take_probation(0));
   CHECK(ejection.record(0, status(200), t0 + 31s).restored);
   CHECK(ejection.state(0) == State::Healthy);
-  CHECK_FALSE(ejection.free_probation_slot());
+  CHECK_FALSE(free_place(ejection));
   CHECK_FALSE(record(ejection, 0, kRefused, 4).ejected);  // its rows begin anew
   CHECK(record(ejection, 0, kRefused).ejected);
 }
@@ -358,11 +408,11 @@ TEST_CASE("a failure on probation ejects at once, whatever detector would have b
     CHECK(change.detector == Detector::Probation);
     CHECK(change.ejected_for == 60s);
     CHECK(ejection.ejections(Detector::Probation, config::PolicyMode::Enforce) == 1);
-    CHECK_FALSE(ejection.free_probation_slot());
+    CHECK_FALSE(free_place(ejection));
   }
 }
 
-TEST_CASE("a probation's try that says nothing gives its place to the next") {
+TEST_CASE("a probation's try that says nothing gives its place to the next, after a pause") {
   for (const auto& nothing :
        {status(429), status(501), marked(503), TryEnd{.outcome = TryOutcome::Abandoned},
         TryEnd{.outcome = TryOutcome::StaleConnection}}) {
@@ -373,8 +423,28 @@ TEST_CASE("a probation's try that says nothing gives its place to the next") {
     CHECK_FALSE(change.ejected);
     CHECK_FALSE(change.restored);
     CHECK(ejection.state(0) == State::Probation);
-    CHECK(ejection.free_probation_slot() == 0u);
+    CHECK_FALSE(free_place(ejection, t0 + 30s));
+    CHECK(free_place(ejection, t0 + 31s) == 0u);
   }
+}
+
+TEST_CASE("the pause doubles with each request that settles nothing, up to the base time") {
+  auto ejection = make_ejection(3, {.base_ejection_time = 3s});
+  record(ejection, 0, kRefused, 5);
+  auto now = t0 + 3s;
+  advance(ejection, now);
+  for (const auto pause : {1s, 2s, 3s, 3s}) {
+    REQUIRE(free_place(ejection, now) == 0u);
+    probe(ejection, 0, status(429), now);
+    CHECK_FALSE(free_place(ejection, now + pause - 1ms));
+    CHECK(ejection.free_places().size() == 1);  // for who finds nothing else
+    now += pause;
+  }
+  CHECK(probe(ejection, 0, status(200), now).restored);
+  record(ejection, 0, kRefused, 5, now);
+  advance(ejection, now + 6s);
+  probe(ejection, 0, status(429), now + 6s);
+  CHECK(free_place(ejection, now + 7s) == 0u);  // begins anew
 }
 
 TEST_CASE("a try from before the ejection does not decide the probation") {
@@ -386,19 +456,19 @@ TEST_CASE("a try from before the ejection does not decide the probation") {
   REQUIRE(ejection.take_probation(0));
   ejection.record(0, kRefused, t0 + 30s, false);
   CHECK(ejection.state(0) == State::Probation);
-  CHECK_FALSE(ejection.free_probation_slot());
+  CHECK_FALSE(free_place(ejection));
   CHECK(ejection.record(0, status(200), t0 + 30s, true).restored);
 }
 
-TEST_CASE("probation's places are served in the order in which they came free") {
+TEST_CASE("probation's places are served in the order in which they are due") {
   auto ejection = make_ejection(4);
   record(ejection, 3, kRefused, 5);
   record(ejection, 1, kRefused, 5, t0 + 1s);
   advance(ejection, t0 + 30s);
+  CHECK(free_place(ejection) == 3u);
+  probe(ejection, 3, status(429), t0 + 30s);
   advance(ejection, t0 + 31s);
-  CHECK(ejection.free_probation_slot() == 3u);
-  probe(ejection, 3, status(429), t0 + 31s);
-  CHECK(ejection.free_probation_slot() == 1u);
+  CHECK(free_place(ejection) == 1u);
 }
 
 TEST_CASE("each consecutive ejection is longer by the base time, up to the most") {
@@ -412,6 +482,30 @@ TEST_CASE("each consecutive ejection is longer by the base time, up to the most"
   }
   // The count stopped where the time did.
   CHECK(ejection.snapshot(0, now).ejections == 4);
+}
+
+TEST_CASE("a sweep that ejects takes nothing off, spotless as the endpoint was till then") {
+  // A slow endpoint has successes and no failures: its ejections would never grow longer.
+  const Settings settings{.latency = config::LatencyDetector{}};
+  auto ejection = make_ejection(4, settings);
+  const auto slow_sweep = [&](TimePoint now) {
+    for (std::uint32_t slot = 0; slot < 4; ++slot) {
+      for (int i = 0; i < 50; ++i) {
+        ejection.record(slot, status(200), now);
+        ejection.record_time(slot, status(200), slot == 0 ? 1s : 10ms);
+      }
+    }
+    return sweep(ejection, settings, now);
+  };
+  auto now = t0;
+  for (const auto expected : {30s, 60s, 90s}) {
+    const auto swept = slow_sweep(now);
+    REQUIRE(swept.size() == 1);
+    CHECK(swept[0].second.ejected_for == expected);
+    now += expected;
+    advance(ejection, now);
+    probe(ejection, 0, status(200), now);
+  }
 }
 
 TEST_CASE("a sweep with successes and no failure takes one ejection off") {
@@ -705,7 +799,7 @@ TEST_CASE("a reload to observe brings the ejected and those on probation back") 
   ejection.configure({.mode = config::PolicyMode::Observe});
   CHECK(advance(ejection, t0 + 30s) == std::vector<std::uint32_t>{0, 1});
   CHECK(ejection.count(State::Healthy) == 4);
-  CHECK_FALSE(ejection.free_probation_slot());
+  CHECK_FALSE(free_place(ejection));
 }
 
 // The set changes.
@@ -731,27 +825,39 @@ TEST_CASE("a probation that fails while its endpoint is alone does not eject it"
   CHECK(ejection.record(0, kRefused, t0 + 30s).denied == EjectionDenial::Lone);
 }
 
-TEST_CASE("where a smaller set would not allow the ejections they end early, on probation") {
+TEST_CASE("where a smaller set would not allow all ejections those end early that end first") {
+  auto ejection = make_ejection(6);  // of which three may be out
+  record(ejection, 2, kRefused, 5);
+  record(ejection, 0, kRefused, 5, t0 + 1s);
+  record(ejection, 1, kRefused, 5, t0 + 2s);
+  ejection.remove(5);  // of five, two may
+  CHECK(advance(ejection, t0 + 3s) == std::vector<std::uint32_t>{2});
+  CHECK(ejection.count(State::Ejected) == 2);
+  ejection.remove(4);  // of four, two may: one is on its way back already
+  CHECK(advance(ejection, t0 + 3s).empty());
+  ejection.remove(3);  // of three, one may
+  CHECK(advance(ejection, t0 + 3s) == std::vector<std::uint32_t>{0});
+}
+
+TEST_CASE("who fails on probation where the cap has no room waits for the next pause") {
   auto ejection = make_ejection(4);
   record(ejection, 0, kRefused, 5);
   record(ejection, 1, kRefused, 5);
   ejection.remove(2);  // of three, one may be out
-  CHECK(advance(ejection, t0 + 1s) == std::vector<std::uint32_t>{0, 1});
-  CHECK(ejection.count(State::Probation) == 2);
-  // Of the two one may go again, the other stays on probation.
-  CHECK(probe(ejection, 0, kRefused, t0 + 1s).ejected);
-  CHECK(probe(ejection, 1, kRefused, t0 + 1s).denied == EjectionDenial::MaxEjectionPercent);
-  CHECK(ejection.state(1) == State::Probation);
-  CHECK(ejection.free_probation_slot() == 1u);
+  CHECK(advance(ejection, t0 + 1s) == std::vector<std::uint32_t>{0});
+  CHECK(probe(ejection, 0, kRefused, t0 + 1s).denied == EjectionDenial::MaxEjectionPercent);
+  CHECK(ejection.state(0) == State::Probation);
+  CHECK_FALSE(free_place(ejection, t0 + 1s));
+  CHECK(free_place(ejection, t0 + 2s) == 0u);
 }
 
 TEST_CASE("where too few healthy endpoints are left ejections end early") {
   auto ejection = make_ejection(5, {.max_ejection_percent = 100, .min_available = 2});
   for (std::uint32_t slot = 0; slot < 3; ++slot) record(ejection, slot, kRefused, 5);
   REQUIRE(ejection.count(State::Ejected) == 3);
-  ejection.remove(4);
-  CHECK(advance(ejection, t0).size() == 3);
-  CHECK(ejection.count(State::Probation) == 3);
+  ejection.remove(4);  // one is left, and is to be joined by one
+  CHECK(advance(ejection, t0) == std::vector<std::uint32_t>{0});
+  CHECK(ejection.count(State::Ejected) == 2);
 }
 
 TEST_CASE("who fails the health checks is not available to stay") {
@@ -796,23 +902,6 @@ TEST_CASE("where the last available endpoint fails its checks ejections end earl
   ejection.set_healthy(2, false);
   CHECK(advance(ejection, t0 + 1s) == std::vector<std::uint32_t>{0});
   CHECK(ejection.state(0) == State::Probation);
-}
-
-TEST_CASE("an unhealthy endpoint has no probation to offer until it is healthy") {
-  auto ejection = make_ejection(5, {.max_ejection_percent = 50});
-  record(ejection, 0, kRefused, 5);
-  record(ejection, 1, kRefused, 5);
-  ejection.set_healthy(0, false);
-  advance(ejection, t0 + 30s);
-  CHECK(ejection.free_probation_slot() == 1u);  // does not keep others from theirs
-  ejection.set_healthy(1, false);
-  CHECK_FALSE(ejection.free_probation_slot());
-  ejection.set_healthy(0, true);
-  CHECK(ejection.free_probation_slot() == 0u);
-  REQUIRE(ejection.take_probation(0));
-  ejection.set_healthy(0, false);
-  ejection.give_back_probation(0);
-  CHECK_FALSE(ejection.free_probation_slot());
 }
 
 TEST_CASE("a removal that the caps do not mind leaves ejections alone") {
@@ -861,7 +950,7 @@ TEST_CASE("judging allocates nothing") {
     ejection.record(slot, i % 3 ? kRefused : status(200 + i % 400), now);
     ejection.record(slot, kRefused, now);
     ejection.advance(now, [](std::uint32_t) {});
-    if (const auto free = ejection.free_probation_slot()) ejection.take_probation(*free);
+    if (const auto free = free_place(ejection)) ejection.take_probation(*free);
   }
   CHECK(ejection.ejections(Detector::ConsecutiveLocalOriginFailures, config::PolicyMode::Enforce) >
         0);
