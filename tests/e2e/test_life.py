@@ -624,6 +624,40 @@ class ReloadTest(Case):
         self.assertIn("flisteners: unknown key", response.text)
         self.assertEqual("new", self.request(daemon).text)
 
+    def test_a_reload_renews_the_rules_of_admin(self):
+        daemon = self.start(self.saying("old"))
+        self.assertEqual(403, daemon.admin("GET", "/config", host="new.example").status)
+        token = os.path.join(self.directory, "token")
+        for written in "first", "second":
+            with open(token, "w", encoding="ascii") as file:
+                file.write(written + "\n")
+            admin = {"token_file": token, "hosts": ["new.example"]}
+            self.reload(daemon, self.saying("new", admin=admin))
+            self.assertEqual(401, daemon.admin("GET", "/config", host="new.example").status)
+            bearer = {"Authorization": f"Bearer {written}"}
+            self.assertEqual(200, daemon.admin("GET", "/config", bearer).status)
+        os.unlink(token)
+        response = daemon.admin("POST", "/reload", bearer)
+        self.assertEqual(422, response.status)
+        self.assertIn(f"admin.token_file {token}: no token can be read", response.text)
+        self.assertEqual(401, daemon.admin("GET", "/config").status)
+
+    def test_a_reload_refuses_what_takes_a_restart(self):
+        daemon = self.start(self.saying("old"))
+        asked, other = daemon.admin_address, free_address()
+        for config, expected in (
+                (self.saying("new", admin="off"), f"admin.address: a change from {asked} to off"),
+                (self.saying("new", metrics={"address": other}),
+                 f"metrics.address: a change from off to {other}"),
+                (self.saying("new", admin={"address": other}),
+                 f"admin.address: a change from {asked} to {other}")):
+            daemon.write_config(config)
+            daemon.admin_address = asked
+            response = daemon.admin("POST", "/reload", CHANGE)
+            self.assertEqual(422, response.status)
+            self.assertIn(expected + " takes a restart", response.text)
+            self.assertEqual("old", self.request(daemon).text)
+
 
 class AdminTest(Case):
     def test_health_and_readiness(self):
