@@ -69,9 +69,8 @@ metrics::Catalogue catalogue_of(const config::Config& config) {
 }
 
 void log_warnings(const config::Config& config, const config::Places& places) {
-  for (const auto& warning : lint::warnings(config, places, lint::surroundings())) {
-    log::warn("{}", lint::to_text(config.file, warning));
-  }
+  const auto warnings = lint::warnings(config, places, lint::surroundings());
+  for (const std::string& line : lint::lines(config.file, warnings)) log::warn("{}", line);
 }
 
 Result<admin::Rules, std::string> rules_of(const config::Admin& admin) {

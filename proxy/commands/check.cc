@@ -51,11 +51,10 @@ int check(const CheckOptions& options) {
     return kWrongConfiguration;
   }
   const auto warnings = lint::warnings(loaded.value(), places, lint::surroundings());
-  for (const lint::Warning& warning : warnings) {
-    std::fprintf(stderr, "%s\n", lint::to_text(options.config_file, warning).c_str());
+  for (const std::string& line : lint::lines(options.config_file, warnings)) {
+    std::fprintf(stderr, "%s\n", line.c_str());
   }
-  const std::string verdict =
-      warnings.empty() ? "fine" : counted(warnings.size(), "warning");
+  const std::string verdict = warnings.empty() ? "fine" : counted(warnings.size(), "warning");
   std::printf("%s: %s (%s, %s)\n", options.config_file.c_str(), verdict.c_str(),
               counted(loaded.value().listeners.size(), "listener").c_str(),
               counted(loaded.value().upstreams.size(), "upstream").c_str());
