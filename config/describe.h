@@ -99,7 +99,8 @@ template <class V>
 void describe(V& v, Defaults& d) {
   v.block("defaults",
           "What routes and upstreams start from: maps are merged key by key, lists and "
-          "single values replaced whole, `off` switches an inherited block off.");
+          "single values replaced whole, `off` switches an inherited block off. They need not be "
+          "whole: what is missing is asked for where they are inherited.");
   v.key("route", d.route, Block<RouteDefaults>{}, "For every route with an upstream.");
   v.key("upstream", d.upstream, Block<UpstreamDefaults>{}, "For every upstream.");
 }

@@ -71,6 +71,11 @@ metrics::Catalogue catalogue_of(const config::Config& config) {
 void log_warnings(const config::Config& config, const config::Places& places) {
   const auto warnings = lint::warnings(config, places, lint::surroundings());
   for (const std::string& line : lint::lines(config.file, warnings)) log::warn("{}", line);
+  if (!config.node.zone.empty()) return;
+  for (const config::Upstream& upstream : config.upstreams) {
+    if (!upstream.load_balancer.zone_aware) continue;
+    log::warn("upstream {}: zone_aware does nothing, because node.zone is empty", upstream.name);
+  }
 }
 
 Result<admin::Rules, std::string> rules_of(const config::Admin& admin) {
