@@ -41,6 +41,21 @@ class CommandsTest(Case):
             self.assertEqual(2, status, arguments)
             self.assertTrue(out or err, arguments)
 
+    def test_an_unknown_command_is_named(self):
+        for arguments, expected in (
+                (["bogus", "--help"], "there is no command 'bogus' (expected run, check, demo"),
+                (["chek"], "did you mean 'check'?"),
+                (["healthcheck"], "healthcheck is not supported by this version"),
+                (["drain", "--wait"], "drain is not supported by this version"),
+                (["run", "-c", "x", "--watch"], "run --watch is not supported by this version"),
+                (["simulate", "-c", "x", "--scenario", "x", "--seed", "99999999999"],
+                 "4294967295"),
+                (["demo", "--seconds", "x"], "86400")):
+            status, out, err = run_binary(*arguments)
+            self.assertEqual((2, ""), (status, out), arguments)
+            self.assertIn(expected, err)
+            self.assertLess(len(err), 300)
+
     def test_check_says_fine_or_2(self):
         good = self.write(self.config(free_address(), listener={"address": "127.0.0.1:0"}))
         self.assertEqual(0, run_binary("check", "-c", good)[0])
@@ -65,6 +80,18 @@ class CommandsTest(Case):
         self.assertIn("HOST", err)
         env = self.write("# where\nHOST=127.0.0.1\n", "env")
         self.assertEqual(0, run_binary("check", "-c", path, "--env-file", env)[0])
+        env = self.write("export HOST=127.0.0.1\n", "env")
+        self.assertEqual(0, run_binary("check", "-c", path, "--env-file", env)[0])
+        env = self.write("HOST\nHOST=127.0.0.1\nA B=c\n=d\n", "env")
+        status, _, err = run_binary("check", "-c", path, "--env-file", env)
+        self.assertEqual(2, status)
+        self.assertEqual([f"{env}:{line}:1: not NAME=value" for line in (1, 3, 4)],
+                         err.splitlines())
+        for unreadable, why in (("none", "No such file"), (".", "Is a directory")):
+            status, _, err = run_binary("check", "-c", path, "--env-file",
+                                        os.path.join(self.directory, unreadable))
+            self.assertEqual(2, status)
+            self.assertIn(f"cannot be read: {why}", err)
 
     def test_the_examples_are_fine(self):
         examples = glob.glob(os.path.join(ROOT, "config", "examples", "*.y*ml"))
