@@ -99,6 +99,7 @@ std::optional<Hint> check_host(std::string& text) {
 
 std::optional<Hint> check_host_match(std::string& text) {
   lower(text);
+  if (text.size() > 1 && text.ends_with('.')) text.pop_back();
   if (text == "*") return Hint{"leave 'hosts' out to match any host"};
   if (text.starts_with("*.")) return is_host(text.substr(2)) ? kFine : kWrong;
   if (is_host(text) || is_bracketed_ipv6(text)) return kFine;
