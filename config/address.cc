@@ -40,7 +40,7 @@ Result<Address, Hint> parse_unix(std::string_view path) {
 
 Result<Address, Hint> with_port(std::string host, std::string_view port) {
   const auto number = parse_whole(port);
-  if (!number || number.value() > 65535) return Hint{"the port is a number from 1 to 65535"};
+  if (!number || number.value() > 65535) return Hint{"the port is a number up to 65535"};
   return Address{std::move(host), static_cast<std::uint16_t>(number.value()), ""};
 }
 
@@ -87,7 +87,9 @@ Result<Address, Hint> parse_address(std::string_view text) {
   if (text.find("://") != std::string_view::npos) return Hint{"without a scheme"};
   if (text.starts_with('[')) return parse_bracketed(text);
   const auto colon = text.rfind(':');
-  if (colon == std::string_view::npos) return Hint{"the port is missing"};
+  if (colon == std::string_view::npos) {
+    return Hint{parse_whole(text) ? "the host before the port is missing" : "the port is missing"};
+  }
   const std::string_view host = text.substr(0, colon);
   if (host.find(':') != std::string_view::npos) return Hint{"IPv6 addresses stand in brackets"};
   if (!is_host(host)) return Hint{"that is no host name or IPv4 address"};

@@ -191,7 +191,7 @@ struct Block {
     BlockReader keys{in, node};
     describe(keys, out);
     keys.finish();
-    if (in.faults() == faults) check_block(in, node, out);
+    if (in.faults() == faults && !in.partial) check_block(in, node, out);
   }
   Json render(const T& value) const {
     T copy = value;
@@ -222,12 +222,19 @@ struct Off {
     }
     if constexpr (Leaf<K>) {
       typename K::Value value{};
-      const auto fault = kind.parse(node, value);
+      auto fault = kind.parse(node, value);
+      if (fault && means_off(node)) fault->hint = kDidYouMeanOff;
       if (fault) return report(in, node, *fault, expected());
       out = static_cast<T>(std::move(value));
+    } else if (means_off(node)) {
+      in.expected(node, expected(), kDidYouMeanOff);
     } else if (kind.takes(node)) {
       T value = kind.fresh();
-      kind.read(in, node, value);
+      if constexpr (requires { kind.member; }) {
+        kind.read(in, node, value, expected());
+      } else {
+        kind.read(in, node, value);
+      }
       out = std::move(value);
     } else {
       in.expected(node, expected());
@@ -290,11 +297,12 @@ struct Short {
   bool takes(const Yaml& node) const {
     return node.kind == Yaml::Kind::Map || node.kind == Yaml::Kind::Scalar;
   }
-  void read(Reader& in, const Yaml& node, T& out) const {
+  void read(Reader& in, const Yaml& node, T& out) const { read(in, node, out, expected()); }
+  void read(Reader& in, const Yaml& node, T& out, const std::string& all_expected) const {
     if (node.kind == Yaml::Kind::Map) return Block<T>{}.read(in, node, out);
     typename K::Value value{};
     const auto fault = kind.parse(node, value);
-    if (fault) return report(in, node, *fault, expected());
+    if (fault) return report(in, node, *fault, all_expected);
     out.*member = static_cast<M>(std::move(value));
   }
   Json render(const T& value) const {

@@ -27,9 +27,10 @@ template <class V>
 void describe(V& v, Admin& a) {
   v.block("admin", "The admin server.");
   v.key("address", a.address, Text{kBindAddress},
-        "Where it listens; any but loopback and Unix sockets needs a token_file.");
+        "Where it listens; any but loopback and Unix sockets needs a token_file. A change takes a "
+        "restart.");
   v.key("token_file", a.token_file, Maybe<Text>{{kFilePath}},
-        "A file whose content callers must show as a bearer token.");
+        "A file whose first line callers must show as a bearer token; read again at a reload.");
   v.key("hosts", a.hosts, List<Text>{{kHost}}, "Further names it may be asked by (Host header).");
   v.key("faults", a.faults, Switch<AdminFaults>{}, "Lets faults be injected at run time.");
   v.unsupported("tls", {"off"});
@@ -39,7 +40,8 @@ template <class V>
 void describe(V& v, Metrics& m) {
   v.block("metrics", "Where the metrics are, and how many.");
   v.key("address", m.address, Off<Text>{{kBindAddress}},
-        "A further address that serves only /metrics, /healthz and /readyz.");
+        "A further address that serves only /metrics, /healthz and /readyz. A change takes a "
+        "restart.");
   v.key("endpoint_labels", m.endpoint_labels, Flag{},
         "Adds metrics of each endpoint, at most 64 an upstream.");
   v.unsupported("buckets", {"default"});
@@ -97,7 +99,8 @@ template <class V>
 void describe(V& v, Defaults& d) {
   v.block("defaults",
           "What routes and upstreams start from: maps are merged key by key, lists and "
-          "single values replaced whole, `off` switches an inherited block off.");
+          "single values replaced whole, `off` switches an inherited block off. They need not be "
+          "whole: what is missing is asked for where they are inherited.");
   v.key("route", d.route, Block<RouteDefaults>{}, "For every route with an upstream.");
   v.key("upstream", d.upstream, Block<UpstreamDefaults>{}, "For every upstream.");
 }

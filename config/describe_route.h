@@ -14,7 +14,8 @@ void describe(V& v, HeaderMatch& m) {
   v.required("name", m.name, Text{kHeaderName}, "The header, compared without case.");
   v.key("value", m, HeaderAs{Value}, "The whole value.");
   v.key("prefix", m, HeaderAs{Prefix}, "How the value begins.");
-  v.key("regex", m, HeaderAs{Regex}, "An RE2 expression for the value.");
+  v.key("regex", m, HeaderAs{Regex},
+        "An RE2 expression, found anywhere in the value; ^ and $ bind it.");
   v.key("present", m, HeaderAs{Present}, "true: there with any value; false: not there.");
 }
 
@@ -27,7 +28,8 @@ void describe(V& v, QueryMatch& m) {
   v.required("name", m.name, Text{kQueryName}, "The parameter; its first value counts.");
   v.key("value", m, HeaderAs{Value}, "The whole value.");
   v.key("prefix", m, HeaderAs{Prefix}, "How the value begins.");
-  v.key("regex", m, HeaderAs{Regex}, "An RE2 expression for the value.");
+  v.key("regex", m, HeaderAs{Regex},
+        "An RE2 expression, found anywhere in the value; ^ and $ bind it.");
   v.key("present", m, HeaderAs{Present}, "true: there with any value; false: not there.");
 }
 
@@ -43,7 +45,8 @@ void describe(V& v, Match& m) {
   v.key("path", m, PathAs{Exact}, "Exactly this path.");
   v.key("path_prefix", m, PathAs{Prefix},
         "This path and what lies below, on whole segments: /a takes /a and /a/b, not /ab.");
-  v.key("path_regex", m, PathAs{Regex}, "An RE2 expression for the path.");
+  v.key("path_regex", m, PathAs{Regex},
+        "An RE2 expression, found anywhere in the path; ^ and $ bind it.");
   v.key("methods", m.methods, List<Text>{{kMethod}}, "Methods; empty: any.");
   v.key("headers", m.headers, List<Block<HeaderMatch>>{}, "Conditions that must all hold.");
   v.key("query", m.query, List<Block<QueryMatch>>{}, "Likewise, of the query's parameters.");
@@ -54,7 +57,9 @@ void describe(V& v, Respond& r) {
   v.block("route.respond", "A fixed answer, given without asking anyone.");
   v.key("status", r.status, Whole{200, 599}, "Its status.");
   v.key("body", r.body, Text{kText}, "Its body.");
-  v.key("headers", r.headers, HeaderMap{}, "Its headers, in this order.");
+  v.key("headers", r.headers, HeaderMap{},
+        "Its headers, in this order; not Connection, Content-Length, Date, Keep-Alive, Trailer, "
+        "Transfer-Encoding or Upgrade, which are the proxy's own.");
 }
 
 template <class V>
@@ -261,7 +266,9 @@ void describe(V& v, HeaderChanges& h) {
   v.block("header_changes",
           "Changes of header fields: remove, then set, then add. They have the last word, also on "
           "what the proxy adds. Values may hold %{request_id}, %{client_ip}, %{upstream} (its "
-          "name) and %{attempt} (as in x-outrigger-attempt).");
+          "name) and %{attempt} (as in x-outrigger-attempt). Host is changed by rewrite.host; "
+          "Connection, Content-Length, Date, Keep-Alive, Proxy, Proxy-Connection, TE, Trailer, "
+          "Transfer-Encoding, Upgrade and X-Outrigger-* are the proxy's own.");
   v.key("set", h.set, HeaderMap{}, "Replaces all fields of that name.");
   v.key("add", h.add, HeaderMap{}, "One field more.");
   v.key("remove", h.remove, List<Text>{{kHeaderName}}, "Drops all fields of that name.");
@@ -322,8 +329,8 @@ void describe_policies(V& v, Route& r) {
         "A bulkhead that finds its size by itself.");
   v.key("rate_limit", r.rate_limit, Switch<RateLimit>{}, "Requests over time.");
   v.key("criticality", r.criticality, Word<Criticality>{},
-        "Under overload `sheddable` is refused first, `normal` at twice the bound, `critical` "
-        "never.");
+        "Under overload `sheddable` is refused at the bound, `normal` at twice the bound, "
+        "`critical` only at three times max_buffered_bytes.");
   v.key("fault", r.fault, Switch<Fault>{}, "Failures on purpose.");
   v.key("mirror", r.mirror, Switch<Mirror>{}, "Copies for another upstream.");
   v.key("rewrite", r.rewrite, Switch<Rewrite>{}, "Changes of the request target.");

@@ -19,7 +19,7 @@ template <class V>
 void describe(V& v, ZoneAware& z) {
   v.block("upstream.load_balancer.zone_aware",
           "Keeps traffic in the sidecar's own zone (node.zone), as far as what is healthy there "
-          "carries it.");
+          "carries it. Does nothing where node.zone is empty, which the log says at the start.");
   v.key("min_endpoints", z.min_endpoints, Whole{1, 100'000},
         "Fewer healthy ones: zones are ignored.");
 }

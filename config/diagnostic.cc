@@ -1,6 +1,7 @@
 #include "config/diagnostic.h"
 
 #include <algorithm>
+#include <functional>
 #include <numeric>
 #include <tuple>
 
@@ -48,6 +49,25 @@ std::string folded(std::string_view word) {
   return text;
 }
 
+void append_visible(std::string& out, char c) {
+  static constexpr std::string_view kHex = "0123456789abcdef";
+  const auto byte = static_cast<unsigned char>(c);
+  if (byte == '\n') {
+    out += "\\n";
+  } else if (byte < 0x20 || byte == 0x7f) {
+    out += {'\\', 'x', kHex[byte >> 4], kHex[byte & 15]};
+  } else {
+    out += c;
+  }
+}
+
+// Keys are the user's words too.
+std::string visible(std::string_view path) {
+  std::string out;
+  for (const char c : path) append_visible(out, c);
+  return out;
+}
+
 }  // namespace
 
 Location place_of(const Places& places, std::string path) {
@@ -65,7 +85,7 @@ std::string to_text(const std::string& file, const Diagnostic& diagnostic) {
   if (diagnostic.line > 0) {
     text += std::to_string(diagnostic.line) + ":" + std::to_string(diagnostic.column) + ":";
   }
-  if (!diagnostic.path.empty()) text += " " + diagnostic.path + ":";
+  if (!diagnostic.path.empty()) text += " " + visible(diagnostic.path) + ":";
   return text + " " + diagnostic.message;
 }
 
@@ -83,24 +103,30 @@ void Diagnostics::add(Location at, std::string path, std::string message) {
                      });
   if (known) return;
   kept_.insert(last, std::move(added));
-  if (kept_.size() > kMaxDiagnostics) kept_.pop_back();
+  if (kept_.size() > kMaxDiagnostics) drop_last();
+}
+
+void Diagnostics::drop_last() {
+  const Diagnostic& last = kept_.back();
+  dropped_.insert(
+      std::hash<std::string>{}(to_text("", {last.line, last.column, "", last.message})));
+  kept_.pop_back();
+}
+
+std::vector<Diagnostic> Diagnostics::take() {
+  if (!dropped_.empty()) {
+    kept_.push_back({0, 0, "", "… and " + std::to_string(dropped_.size()) + " more"});
+  }
+  return std::move(kept_);
 }
 
 std::string in_quotes(std::string_view text) {
-  static constexpr std::string_view kHex = "0123456789abcdef";
   std::string out = "'";
   std::size_t taken = 0;
   for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
     // Not in the middle of a UTF-8 sequence.
-    if (taken++ >= kMaxQuoted && (byte & 0xc0) != 0x80) return out + "…'";
-    if (byte == '\n') {
-      out += "\\n";
-    } else if (byte < 0x20 || byte == 0x7f) {
-      out += {'\\', 'x', kHex[byte >> 4], kHex[byte & 15]};
-    } else {
-      out += c;
-    }
+    if (taken++ >= kMaxQuoted && (static_cast<unsigned char>(c) & 0xc0) != 0x80) return out + "…'";
+    append_visible(out, c);
   }
   return out + "'";
 }

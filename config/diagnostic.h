@@ -1,10 +1,11 @@
 // What is wrong with a configuration, and where.
 //
 // All errors of a file come in one report, so nothing here stops at the first; kMaxDiagnostics
-// bounds what a hostile or hopeless file can make us keep.
+// bounds what a hostile or hopeless file can make us keep. The rest is counted.
 #pragma once
 
 #include <map>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -31,18 +32,22 @@ std::string to_text(const std::string& file, const Diagnostic& diagnostic);
 // One a line, each with a line end.
 std::string to_text(const std::string& file, const std::vector<Diagnostic>& diagnostics);
 
-// Collects; sorted by line, the first kMaxDiagnostics kept. The same message at the same place
-// (a block that many routes inherit) is kept once, under the first path that reported it.
+// Collects; sorted by line, the first kMaxDiagnostics kept, and a last one that says how many more
+// there are. The same message at the same place (a block that many routes inherit) is kept and
+// counted once, under the first path that reported it.
 class Diagnostics {
  public:
-  static constexpr std::size_t kMaxDiagnostics = 50;
+  static constexpr std::size_t kMaxDiagnostics = 1000;
 
   void add(Location at, std::string path, std::string message);
   bool empty() const { return kept_.empty(); }
-  std::vector<Diagnostic> take() { return std::move(kept_); }
+  std::vector<Diagnostic> take();
 
  private:
+  void drop_last();
+
   std::vector<Diagnostic> kept_;
+  std::set<std::size_t> dropped_;  // hashes, as many as the bounded file has places
 };
 
 // The user's own words inside a message: in quotes, cut where long, control characters escaped.

@@ -84,6 +84,11 @@ class Substitution {
                      " is not a variable (expected ${NAME} or ${NAME:-default}; $${ is a literal)");
       return std::nullopt;
     }
+    if (reference.otherwise && reference.otherwise->find("${") != std::string_view::npos) {
+      fail(node, "the default of " + in_quotes(reference.name) +
+                     " cannot hold another ${…}: the first } ends it");
+      return std::nullopt;
+    }
     const auto found = environment_.find(reference.name);
     const bool given = found != environment_.end();
     if (reference.otherwise && (!given || found->second.empty())) return reference.otherwise;

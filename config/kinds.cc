@@ -47,6 +47,12 @@ bool is_off(const Yaml& node) {
   return node.kind == Yaml::Kind::Scalar && (node.text == "off" || node.is("false"));
 }
 
+bool means_off(const Yaml& node) {
+  std::string word = node.kind == Yaml::Kind::Scalar ? node.text : "";
+  for (char& c : word) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return word == "off" || word == "false" || word == "no" || word == "none";
+}
+
 std::optional<Misfit> Whole::parse(const Yaml& node, Value& out) const {
   if (auto wrong = not_a_number(node)) return wrong;
   return keep_in_range(parse_whole(node.text), min, max, out);
@@ -116,11 +122,11 @@ Json Flag::alternatives() const {
 
 std::optional<Misfit> Text::parse(const Yaml& node, Value& out) const {
   if (node.kind != Yaml::Kind::Scalar) return fault();
-  const std::string_view other = other_type(node);
-  if (!other.empty()) return fault("it reads as " + std::string{other} + ": put it in quotes");
   std::string text = node.text;
   // A hint may repeat what the environment holds.
   if (auto hint = rule.check(text)) return fault(node.from_environment() ? "" : std::move(*hint));
+  const std::string_view other = other_type(node);
+  if (!other.empty()) return fault("it reads as " + std::string{other} + ": put it in quotes");
   out = std::move(text);
   return std::nullopt;
 }

@@ -141,6 +141,9 @@ struct OneWorker {
 };
 
 bool is_off(const Yaml& node);
+// A word that elsewhere says off: `Off`, `False`, `no`, `none`.
+bool means_off(const Yaml& node);
+inline constexpr const char* kDidYouMeanOff = "did you mean 'off'?";
 
 // A leaf, or the word `auto`, which gives an empty optional.
 template <Leaf K>

@@ -41,11 +41,23 @@ class Derivation {
     if (!given(path + ".path_dots")) {
       listener.path_dots = inbound ? PathDots::Reject : PathDots::Allow;
     }
+    for (std::size_t i = 0; i < listener.routes.size(); ++i) {
+      auto& limit = listener.routes[i].rate_limit;
+      if (limit) derive(*limit, at(path + ".routes", i) + ".rate_limit.");
+    }
     const std::string route_name = at(path + ".routes", 0) + ".name";
     if (listener.routes.size() != 1 || given(route_name)) return;
     listener.routes[0].name = listener.name;
     if (config_.from_environment.contains(path + ".name")) {
       config_.from_environment.insert(route_name);
+    }
+  }
+
+  void derive(RateLimit& limit, const std::string& path) {
+    if (limit.burst) return;
+    limit.burst = limit.requests;
+    if (config_.from_environment.contains(path + "requests")) {
+      config_.from_environment.insert(path + "burst");
     }
   }
 

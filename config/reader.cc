@@ -1,7 +1,9 @@
 #include "config/reader.h"
 
 #include <algorithm>
+#include <array>
 
+#include "config/kinds.h"
 #include "config/quantity.h"
 
 namespace outrigger::config {
@@ -13,6 +15,27 @@ std::size_t size_of(const Yaml& node) {
   return n;
 }
 
+// A block of which only one of some keys may be given.
+struct Choice {
+  std::string_view block;
+  std::array<std::string_view, 2> keys;
+};
+constexpr std::array<Choice, 3> kChoices = {{{"fallback", {"respond", "upstream"}},
+                                             {"hash_on", {"header", "cookie"}},
+                                             {"health_check", {"http", "tcp"}}}};
+
+// Whether what `own` names excludes an inherited `key`. What it only switches off does not.
+bool displaces(const Yaml& own, std::string_view key) {
+  const auto names = [&own](std::string_view other) {
+    const Yaml* named = own.find(other);
+    return named && !is_off(*named);
+  };
+  return std::ranges::any_of(kChoices, [&](const Choice& choice) {
+    return own.key == choice.block && std::ranges::find(choice.keys, key) != choice.keys.end() &&
+           std::ranges::any_of(choice.keys, names);
+  });
+}
+
 void inherit(const Yaml& base, Yaml& own) {
   if (base.kind != Yaml::Kind::Map || own.kind != Yaml::Kind::Map) return;
   for (const Yaml& theirs : base.items) {
@@ -22,7 +45,7 @@ void inherit(const Yaml& base, Yaml& own) {
     }
     if (ours) {
       inherit(theirs, *ours);
-    } else {
+    } else if (!displaces(own, theirs.key)) {
       own.items.push_back(theirs);
     }
   }

@@ -63,6 +63,10 @@ class Reader {
   Places take_places() { return std::move(places_); }
   std::set<std::string> take_from_environment() { return std::move(from_environment_); }
 
+  // While `defaults` are read: a route or upstream may yet complete the blocks, so that what is
+  // missing and what fits together is judged where they are inherited.
+  bool partial = false;
+
   // What routes and upstreams start from; null: nothing.
   const Yaml* route_defaults = nullptr;
   const Yaml* upstream_defaults = nullptr;
@@ -86,7 +90,8 @@ std::string found(const Yaml& node);
 // The values that one block of defaults may hold.
 inline constexpr std::size_t kMaxDefaults = 1000;
 
-// `own` over `base`: maps key by key, everything else replaced whole. Each value keeps its place.
+// `own` over `base`: maps key by key, everything else replaced whole; of keys that exclude one
+// another, `own`'s displaces `base`'s. Each value keeps its place.
 // Takes what it inherits from `inheritable`; null where that, or kMaxDefaults, is passed.
 std::optional<Yaml> merge(const Yaml& base, const Yaml& own, std::size_t& inheritable);
 

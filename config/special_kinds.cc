@@ -440,7 +440,9 @@ Json Upstreams::alternatives(Definitions& definitions) const {
 
 void DefaultsBlock::read(Reader& in, const Yaml& node, const Config&) const {
   Defaults checked;
+  in.partial = true;
   Block<Defaults>{}.read(in, node, checked);
+  in.partial = false;
 }
 
 Json DefaultsBlock::alternatives(Definitions& definitions) const {

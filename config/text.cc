@@ -47,6 +47,16 @@ void lower(std::string& text) {
   for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
 }
 
+bool escapes_are_whole(std::string_view path) {
+  const auto is_hex = [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+  };
+  for (auto at = path.find('%'); at != path.npos; at = path.find('%', at + 1)) {
+    if (at + 2 >= path.size() || !is_hex(path[at + 1]) || !is_hex(path[at + 2])) return false;
+  }
+  return true;
+}
+
 bool is_bracketed_ipv6(const std::string& text) {
   return text.starts_with('[') && text.ends_with(']') && parse_address(text + ":1");
 }
@@ -89,6 +99,7 @@ std::optional<Hint> check_host(std::string& text) {
 
 std::optional<Hint> check_host_match(std::string& text) {
   lower(text);
+  if (text.size() > 1 && text.ends_with('.')) text.pop_back();
   if (text == "*") return Hint{"leave 'hosts' out to match any host"};
   if (text.starts_with("*.")) return is_host(text.substr(2)) ? kFine : kWrong;
   if (is_host(text) || is_bracketed_ipv6(text)) return kFine;
@@ -101,7 +112,7 @@ std::optional<Hint> check_path(std::string& text) {
   if (has_control(text) || text.find(' ') != std::string::npos) {
     return Hint{"a space is written %20"};
   }
-  return kFine;
+  return escapes_are_whole(text) ? kFine : Hint{"two hex digits follow a %; %25 is a % itself"};
 }
 
 std::optional<Hint> check_file_path(std::string& text) {
@@ -123,7 +134,8 @@ std::optional<Hint> check_upgrade(std::string& text) {
 std::optional<Hint> check_bind_address(std::string& text) {
   const auto address = parse_address(text);
   if (!address) {
-    if (text.starts_with("*:") || text.starts_with(':')) return Hint{"0.0.0.0 is every address"};
+    if (text.starts_with("*:") || (text.starts_with(':') && !text.starts_with("::")))
+      return Hint{"0.0.0.0 is every address"};
     return address.error();
   }
   const Address& bound = address.value();

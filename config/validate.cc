@@ -212,9 +212,6 @@ class Validation {
       fail(path + ".hash_on",
            "missing (expected source_ip, path, header or cookie for this policy)");
     }
-    if (balancer.zone_aware && config_.node.zone.empty()) {
-      fail(path + ".zone_aware", "the own zone is not known (expected node.zone)");
-    }
   }
 
   void check_endpoints(const Upstream& upstream, const std::string& path) {

@@ -235,7 +235,8 @@ void check_block(Reader& in, const Yaml& node, const Route& route) {
   if (route.match.path_kind == Match::PathKind::Exact ||
       route.match.path_kind == Match::PathKind::Regex) {
     const auto step = in.into("rewrite.path_prefix");
-    in.fail(node.at, "there is no prefix to replace (expected match.path_prefix)");
+    in.fail(node.find("rewrite")->find("path_prefix")->at,
+            "there is no prefix to replace (expected match.path_prefix)");
   }
 }
 

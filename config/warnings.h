@@ -110,8 +110,9 @@ inline constexpr std::array<WarningKind, 23> kWarnings = {{
      "64) than the hard limit of where the check runs; the daemon then takes fewer.",
      "raise the hard limit (ulimit -Hn, LimitNOFILE), or lower overload.max_connections"},
     {"drain-beyond-grace",
-     "`shutdown.delay`, `drain_timeout` and 5s are together more than 30s, the grace period that "
-     "Kubernetes gives a pod by default: the rest is killed.",
+     "`shutdown.delay` (which only inbound listeners wait for), `drain_timeout` and 5s are "
+     "together "
+     "more than 30s, the grace period that Kubernetes gives a pod by default: the rest is killed.",
      "set the pod's terminationGracePeriodSeconds to at least the sum and ignore this, or shorten"},
     {"unused-upstream", "No route, split, fallback or mirror leads to the upstream.",
      "remove it, or the mistake in the name that should have led there"},

@@ -69,9 +69,39 @@ metrics::Catalogue catalogue_of(const config::Config& config) {
 }
 
 void log_warnings(const config::Config& config, const config::Places& places) {
-  for (const auto& warning : lint::warnings(config, places, lint::surroundings())) {
-    log::warn("{}", lint::to_text(config.file, warning));
+  const auto warnings = lint::warnings(config, places, lint::surroundings());
+  for (const std::string& line : lint::lines(config.file, warnings)) log::warn("{}", line);
+  if (!config.node.zone.empty()) return;
+  for (const config::Upstream& upstream : config.upstreams) {
+    if (!upstream.load_balancer.zone_aware) continue;
+    log::warn("upstream {}: zone_aware does nothing, because node.zone is empty", upstream.name);
   }
+}
+
+Result<admin::Rules, std::string> rules_of(const config::Admin& admin) {
+  std::optional<std::string> token;
+  if (admin.token_file) {
+    std::ifstream file(*admin.token_file);
+    if (!file || !std::getline(file, token.emplace()) || token->empty()) {
+      return "admin.token_file " + *admin.token_file + ": no token can be read from it";
+    }
+  }
+  return admin::Rules(token, admin.hosts);
+}
+
+// A reload asked for through the admin server must not pull that server's socket away.
+void refuse_moves(const config::Config& from, const config::Config& to,
+                  std::vector<std::string>& errors) {
+  const auto compare = [&errors](const char* key, const std::string& before,
+                                 const std::string& after) {
+    if (before == after) return;
+    errors.push_back(std::string(key) + ": a change from " + before + " to " + after +
+                     " takes a restart");
+  };
+  compare("admin.address", from.admin ? from.admin->address : "off",
+          to.admin ? to.admin->address : "off");
+  compare("metrics.address", from.metrics.address.value_or("off"),
+          to.metrics.address.value_or("off"));
 }
 
 bool same_endpoint(const config::Endpoint& a, const config::Endpoint& b) {
@@ -114,8 +144,9 @@ std::optional<int> Daemon::start(const std::string& config_file) {
     for (const std::string& error : prepared.errors) log::error("{}", error);
     return 1;
   }
+  auto rules = std::move(prepared.admin_rules);
   come_into_force(std::move(prepared));
-  if (const auto error = start_admin()) {
+  if (const auto error = start_admin(std::move(rules))) {
     log::error("{}", *error);
     return 1;
   }
@@ -172,6 +203,15 @@ Daemon::Prepared Daemon::prepare(config::Config loaded) const {
                                   std::make_shared<downstream::ListenerCounters>()});
     prepared.new_listeners.push_back({i, std::move(socket.value())});
   }
+  if (loaded.admin) {
+    auto rules = rules_of(*loaded.admin);
+    if (rules) {
+      prepared.admin_rules = std::move(rules.value());
+    } else {
+      prepared.errors.push_back(rules.error());
+    }
+  }
+  if (config_) refuse_moves(*config_, loaded, prepared.errors);
   prepared.config = std::make_shared<const config::Config>(std::move(loaded));
   return prepared;
 }
@@ -265,7 +305,7 @@ void Daemon::start_discovery(const config::Config& before) {
   discoveries_ = std::move(discoveries);
 }
 
-std::optional<std::string> Daemon::start_admin() {
+std::optional<std::string> Daemon::start_admin(std::optional<admin::Rules> admin_rules) {
   admin::Control& control = *this;
   const auto serve = [this, &control](
                          const std::string& text, admin::Rules rules, admin::Server::Serves serves,
@@ -279,15 +319,7 @@ std::optional<std::string> Daemon::start_admin() {
     return std::nullopt;
   };
   if (config_->admin) {
-    std::optional<std::string> token;
-    if (config_->admin->token_file) {
-      std::ifstream file(*config_->admin->token_file);
-      if (!file || !std::getline(file, token.emplace()) || token->empty()) {
-        return "admin.token_file " + *config_->admin->token_file + ": no token can be read from it";
-      }
-    }
-    admin::Rules rules(token, config_->admin->hosts);
-    if (auto error = serve(config_->admin->address, std::move(rules),
+    if (auto error = serve(config_->admin->address, std::move(*admin_rules),
                            admin::Server::Serves::Everything, admin_)) {
       return error;
     }
@@ -476,6 +508,7 @@ bool Daemon::reload(std::string& report) {
   }
   const config::Log& log = prepared.config->log;
   log::configure(static_cast<log::Level>(log.level), static_cast<log::Format>(log.format));
+  if (admin_) admin_->set_rules(std::move(*prepared.admin_rules));
   come_into_force(std::move(prepared));
   {
     const std::lock_guard lock(live_mutex_);

@@ -58,6 +58,7 @@ class Daemon final : private net::TimerEvents, private admin::Control {
     std::shared_ptr<const config::Config> config;
     std::vector<Assignment::NewListener> new_listeners;
     std::vector<BoundListener> listeners;
+    std::optional<admin::Rules> admin_rules;  // empty: admin is off
     std::vector<std::string> errors;
   };
 
@@ -67,7 +68,7 @@ class Daemon final : private net::TimerEvents, private admin::Control {
   void start_health_checks();
   void start_discovery(const config::Config& before);
   void raise_descriptor_limit();
-  std::optional<std::string> start_admin();
+  std::optional<std::string> start_admin(std::optional<admin::Rules> admin_rules);
   void watch_signals();
 
   void on_timer(net::Timer& timer) override;

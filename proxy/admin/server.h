@@ -66,6 +66,8 @@ class Server final : private net::ListenerEvents {
   Server(net::Loop& loop, net::BoundSocket socket, Rules rules, Control& control, Serves serves);
   ~Server() override;
   const std::string& address() const { return socket_.address(); }
+  // For requests judged from now on.
+  void set_rules(Rules rules) { rules_ = std::move(rules); }
 
  private:
   class Connection;

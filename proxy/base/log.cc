@@ -3,6 +3,7 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <array>
 #include <string>
 
 namespace outrigger::log {
@@ -24,9 +25,19 @@ spdlog::level::level_enum native(Level level) {
   return spdlog::level::info;
 }
 
+// The words of the configuration; the library's own differ. They go out as part of %v.
+std::string_view word(Level level) {
+  static constexpr std::array<std::string_view, 5> kWords = {"trace", "debug", "info", "warn",
+                                                             "error"};
+  return kWords[static_cast<std::size_t>(level)];
+}
+
+constexpr const char* kTextPattern = "%Y-%m-%dT%H:%M:%S.%e%z %v";
+constexpr const char* kJsonPattern = R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z",%v})";
+
 struct Sink {
   Sink() : logger("outrigger", std::make_shared<spdlog::sinks::stderr_sink_mt>()) {
-    logger.set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %v");
+    logger.set_pattern(kTextPattern);
   }
   spdlog::logger logger;
   std::atomic<bool> json{false};
@@ -57,9 +68,7 @@ std::string json_quoted(std::string_view text) {
 
 void configure(Level level, Format format) {
   sink().json = format == Format::Json;
-  sink().logger.set_pattern(format == Format::Json
-                                ? R"({"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l","message":%v})"
-                                : "%Y-%m-%dT%H:%M:%S.%e%z %l %v");
+  sink().logger.set_pattern(format == Format::Json ? kJsonPattern : kTextPattern);
   sink().logger.set_level(native(level));
 }
 
@@ -68,11 +77,10 @@ bool enabled(Level level) {
 }
 
 void write(Level level, std::string_view text) {
-  if (sink().json) {
-    sink().logger.log(native(level), json_quoted(text));
-  } else {
-    sink().logger.log(native(level), spdlog::string_view_t(text.data(), text.size()));
-  }
+  const std::string line =
+      sink().json ? fmt::format(R"("level":"{}","message":{})", word(level), json_quoted(text))
+                  : fmt::format("{} {}", word(level), text);
+  sink().logger.log(native(level), line);
 }
 
 }  // namespace outrigger::log

@@ -1,4 +1,6 @@
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <fstream>
 #include <optional>
 
@@ -12,25 +14,36 @@ namespace {
 constexpr int kHasWarnings = 1;
 constexpr int kWrongConfiguration = 2;
 
+bool is_name(std::string_view text) {
+  static constexpr std::string_view kWhite = " \t";
+  return !text.empty() && text.find_first_of(kWhite) == std::string_view::npos;
+}
+
 // NAME=value lines; empty ones and those that begin with # are passed over.
 bool read_env_file(const std::string& path, config::Environment& environment) {
+  static constexpr std::string_view kExport = "export ";
   std::ifstream file(path);
-  if (!file) {
-    std::fprintf(stderr, "outrigger: cannot read %s\n", path.c_str());
+  // A folder can be opened, but not read.
+  if (!file || (file.peek(), file.bad())) {
+    std::fprintf(stderr, "%s: cannot be read: %s\n", path.c_str(), std::strerror(errno));
     return false;
   }
+  file.clear();
   int number = 0;
+  bool fine = true;
   for (std::string line; std::getline(file, line);) {
     ++number;
     if (line.empty() || line.front() == '#') continue;
+    if (line.starts_with(kExport)) line.erase(0, kExport.size());
     const auto equals = line.find('=');
-    if (equals == std::string::npos || equals == 0) {
+    if (equals == std::string::npos || !is_name(std::string_view(line).substr(0, equals))) {
       std::fprintf(stderr, "%s:%d:1: not NAME=value\n", path.c_str(), number);
-      return false;
+      fine = false;
+      continue;
     }
     environment[line.substr(0, equals)] = line.substr(equals + 1);
   }
-  return true;
+  return fine;
 }
 
 std::string counted(std::size_t count, const char* what) {
@@ -51,11 +64,10 @@ int check(const CheckOptions& options) {
     return kWrongConfiguration;
   }
   const auto warnings = lint::warnings(loaded.value(), places, lint::surroundings());
-  for (const lint::Warning& warning : warnings) {
-    std::fprintf(stderr, "%s\n", lint::to_text(options.config_file, warning).c_str());
+  for (const std::string& line : lint::lines(options.config_file, warnings)) {
+    std::fprintf(stderr, "%s\n", line.c_str());
   }
-  const std::string verdict =
-      warnings.empty() ? "fine" : counted(warnings.size(), "warning");
+  const std::string verdict = warnings.empty() ? "fine" : counted(warnings.size(), "warning");
   std::printf("%s: %s (%s, %s)\n", options.config_file.c_str(), verdict.c_str(),
               counted(loaded.value().listeners.size(), "listener").c_str(),
               counted(loaded.value().upstreams.size(), "upstream").c_str());

@@ -125,9 +125,11 @@ class View {
     std::printf("%s%llu requests were made by callers; upstreams failed %llu of %llu tries.\n",
                 plain_ ? "" : "\n", count(sums.good + sums.failed), count(sums.bad_tries),
                 count(sums.tries));
-    std::printf("%llu retries and %llu ejections kept that from them.\n", count(sums.retries),
-                count(sums.ejections));
-    std::printf("Callers saw %llu failures.\n", count(sums.failed));
+    std::printf("%llu %s and %llu %s kept that from them.\n", count(sums.retries),
+                sums.retries == 1 ? "retry" : "retries", count(sums.ejections),
+                sums.ejections == 1 ? "ejection" : "ejections");
+    std::printf("Callers saw %llu %s.\n", count(sums.failed),
+                sums.failed == 1 ? "failure" : "failures");
   }
 
  private:

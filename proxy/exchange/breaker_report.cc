@@ -46,7 +46,8 @@ std::string reason_text(const policy::CircuitChange& change) {
 std::string cause_of(const policy::CircuitChange& change) {
   const std::string reason = reason_text(change);
   if (change.rest == Duration{}) return reason;
-  return fmt::format("{}; open for {:.1f} s", reason, seconds(change.rest));
+  return fmt::format("{}; open for {:.1f} s{}", reason, seconds(change.rest),
+                     change.observed ? ", but mode is observe: nothing is refused" : "");
 }
 
 void report(const policy::OptionalBreaker::Changes& changes, std::string_view scope,

@@ -11,12 +11,14 @@ constexpr char lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
 }
 
-// Without the port, and an IPv6 address without its brackets.
+// Without the port, a name without the dot of the root, an IPv6 address without its brackets.
 std::string_view host_only(std::string_view host) {
   if (host.starts_with('[')) return host.substr(1, host.find(']') - 1);
   const auto colon = host.find(':');
   const bool bare_v6 = colon != std::string_view::npos && host.find(':', colon + 1) != host.npos;
-  return bare_v6 ? host : host.substr(0, colon);
+  if (!bare_v6) host = host.substr(0, colon);
+  if (host.ends_with('.')) host.remove_suffix(1);
+  return host;
 }
 
 // Takes the next segment from the front of a path, whose leading `/` is gone.

@@ -339,6 +339,8 @@ std::string_view reason_phrase(int status) {
       return "Range Not Satisfiable";
     case 417:
       return "Expectation Failed";
+    case 418:
+      return "I'm a teapot";
     case 421:
       return "Misdirected Request";
     case 422:

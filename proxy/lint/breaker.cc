@@ -70,7 +70,7 @@ std::string unreachable(const Circuit& circuit) {
   const double window = seconds(breaker.window);
   const double needed = breaker.min_requests / window;
   if (needed >= kMostRequestsPerSecond) {
-    return "that are " + decimal_text(std::floor(needed)) + " requests a second";
+    return "which is " + decimal_text(std::floor(needed)) + " requests a second";
   }
   if (!circuit.most || *circuit.most >= breaker.min_requests) return "";
   return "rate_limit lets at most " + decimal_text(std::floor(*circuit.most)) + " through";

@@ -25,7 +25,6 @@ std::vector<Warning> Findings::take() {
   const auto same = std::ranges::unique(
       found_, [](const Warning& a, const Warning& b) { return key(a) == key(b); });
   found_.erase(same.begin(), same.end());
-  if (found_.size() > kMaxWarnings) found_.erase(found_.begin() + kMaxWarnings, found_.end());
   return std::move(found_);
 }
 

@@ -68,12 +68,24 @@ struct Look {
   }
 };
 
-}  // namespace
-
 std::string to_text(const std::string& file, const Warning& warning) {
   return file + ":" + std::to_string(warning.found.line) + ":" +
          std::to_string(warning.found.column) + ": warning[" + std::string{warning.name} +
          "]: " + warning.found.path + ": " + warning.found.message;
+}
+
+}  // namespace
+
+std::vector<std::string> lines(const std::string& file, const std::vector<Warning>& warnings) {
+  std::vector<std::string> lines;
+  for (const Warning& warning : warnings) {
+    if (lines.size() == kMaxLines) {
+      lines.push_back(file + ": … and " + std::to_string(warnings.size() - kMaxLines) + " more");
+      break;
+    }
+    lines.push_back(to_text(file, warning));
+  }
+  return lines;
 }
 
 std::vector<Warning> warnings(const config::Config& config, const config::Places& places,

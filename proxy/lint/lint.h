@@ -26,15 +26,16 @@ struct Warning {
   config::Diagnostic found;
 };
 
-// `FILE:LINE:COL: warning[NAME]: PATH: MESSAGE`, without a line end.
-std::string to_text(const std::string& file, const Warning& warning);
-
-inline constexpr std::size_t kMaxWarnings = 100;
-
 // By line; without those that `check.ignore` names, and what many routes inherit from one place
-// once. The first kMaxWarnings of them.
+// once.
 std::vector<Warning> warnings(const config::Config& config, const config::Places& places,
                               const Surroundings& surroundings);
+
+inline constexpr std::size_t kMaxLines = 1000;
+
+// `FILE:LINE:COL: warning[NAME]: PATH: MESSAGE`, without line ends; of more than kMaxLines the
+// first, and a last one that says how many more there are.
+std::vector<std::string> lines(const std::string& file, const std::vector<Warning>& warnings);
 
 // Of this process.
 Surroundings surroundings();

@@ -47,11 +47,15 @@ void fd_limit(const Subject& subject, Findings& out) {
 
 void drain_beyond_grace(const Subject& subject, Findings& out) {
   const auto& shutdown = subject.config().shutdown;
-  const Duration sum = shutdown.delay + shutdown.drain_timeout + kToEnd;
+  const bool delays = shutdown.delay > 0s &&
+                      std::ranges::any_of(subject.config().listeners, [](const auto& listener) {
+                        return listener.direction == config::Direction::Inbound;
+                      });
+  const Duration sum = (delays ? shutdown.delay : 0s) + shutdown.drain_timeout + kToEnd;
   if (sum <= kDefaultGrace) return;
   const std::string seconds = std::to_string((sum + 1s - 1ns) / 1s);
   out.add(subject.written("shutdown.drain_timeout", "shutdown.delay"),
-          "delay " + time_text(shutdown.delay) + ", drain_timeout " +
+          (delays ? "delay " + time_text(shutdown.delay) + ", " : "") + "drain_timeout " +
               time_text(shutdown.drain_timeout) + " and " + time_text(kToEnd) + " are " +
               time_text(sum) + " together, a pod is killed after " + time_text(kDefaultGrace) +
               " by default",

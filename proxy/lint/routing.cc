@@ -79,9 +79,12 @@ void fallback_loop(const RouteAt& at, const Subject& subject, Findings& out) {
   if (own.size() == 1) {
     const Upstream* from = subject.upstream(own[0]);
     if (from && is_within(*to, *from)) {
-      return out.add(path, "the " + std::to_string(to->endpoints.size()) + " endpoints of " +
-                               subject.shown(path, name) + " are those of " +
-                               config::in_quotes(from->name) + ", which has just failed");
+      const auto count = to->endpoints.size();
+      return out.add(
+          path,
+          (count == 1 ? "the endpoint of " : "the " + std::to_string(count) + " endpoints of ") +
+              subject.shown(path, name) + (count == 1 ? " is one of those of " : " are those of ") +
+              config::in_quotes(from->name) + ", which has just failed");
     }
   }
   if (comes_back(*to, at.listener, subject)) {

@@ -116,8 +116,10 @@ void per_try_without_retry(const RouteAt& at, const Subject&, Findings& out) {
     return out.add(at.path + ".timeouts.per_try", message + "and there are no retries",
                    "allow retries with retry_on: [default, per-try-timeout], or leave per_try out");
   }
-  message += "since retry_on does not name per-try-timeout: none of the " +
-             std::to_string(at.max_retries()) + " retries is for this";
+  message += "since retry_on does not name per-try-timeout: ";
+  message += at.max_retries() == 1
+                 ? "the retry is not for this"
+                 : "none of the " + std::to_string(at.max_retries()) + " retries is for this";
   out.add(at.path + ".timeouts.per_try", message);
 }
 

@@ -190,6 +190,7 @@ void CircuitBreaker::change(CircuitState state, CircuitChange why) {
   why.from = state_;
   why.to = state;
   why.by_hand = by_hand_;
+  why.observed = observing() && by_hand_ == CircuitByHand::Auto;
   changes_[change_count_++ % kKeptChanges] = why;
   if (state != state_) enter(state);
 }

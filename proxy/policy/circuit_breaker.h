@@ -49,6 +49,7 @@ struct CircuitChange {
   CircuitState to = CircuitState::Closed;  // by hand it may be as it was
   Reason reason = Reason::FailuresInARow;
   CircuitByHand by_hand = CircuitByHand::Auto;  // from now on
+  bool observed = false;                        // of `mode: observe`: an open one refuses nothing
   std::uint32_t bad = 0;
   std::uint32_t outcomes = 0;
   Duration rest{};  // until half-open, where it is open now

@@ -104,14 +104,23 @@ Result<RequestShape, std::string> shape_for(const config::Config& config, const 
   shape.target = shape.path + (shape.query.empty() ? "" : "?") + shape.query;
   for (const HeaderMatch& header : match.headers) add_header(header, shape);
   const exchange::RouteTable table(config.listeners[found->listener].routes);
-  const auto taken = table.find({.host = shape.host,
-                                 .path = shape.path,
-                                 .method = shape.method,
-                                 .headers = ShapeHeaders(shape),
-                                 .query = shape.query});
-  if (taken == found->index) return shape;
-  return "route " + config::in_quotes(found->route->name) +
-         " does not take the request made up for it (give host, path or headers that it matches)";
+  const auto takes = [&](std::string_view method) {
+    return table.find({.host = shape.host,
+                       .path = shape.path,
+                       .method = method,
+                       .headers = ShapeHeaders(shape),
+                       .query = shape.query}) == found->index;
+  };
+  const std::string route = "route " + config::in_quotes(found->route->name);
+  if (!takes(shape.method)) {
+    return route +
+           " does not take the request made up for it (give host, path or headers that it "
+           "matches)";
+  }
+  for (const auto& [method, weight] : wanted.methods) {
+    if (!takes(method)) return route + " does not take the method " + config::in_quotes(method);
+  }
+  return shape;
 }
 
 }  // namespace outrigger::simulation

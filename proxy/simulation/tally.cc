@@ -15,6 +15,7 @@ constexpr int kTooManyRequests = 429;
 constexpr int kCallerGone = 499;
 
 bool failed(const ExchangeRecord& record) {
+  if (record.local_reply && record.failure == exchange::FailureKind::NoRoute) return true;
   return record.status >= kCallerGone || record.status == kTooManyRequests ||
          record.aborted != exchange::AbortSide::None;
 }

@@ -135,12 +135,13 @@ void HealthChecker::report_health(const Checked& checked) const {
   const auto& health = checked.check.health();
   const std::string& address = checked.endpoint.endpoint->address;
   const std::string why = policy::reason(*health.last);
+  const char* checks = health.consecutive == 1 ? "check" : "checks";
   if (health.healthy) {
-    log::info("upstream {}: endpoint {} is healthy: {} good checks in a row, the last: {}",
-              upstream_, address, health.consecutive, why);
+    log::info("upstream {}: endpoint {} is healthy: {} good {} in a row, the last: {}", upstream_,
+              address, health.consecutive, checks, why);
   } else {
-    log::warn("upstream {}: endpoint {} is unhealthy: {} failed checks in a row, the last: {}",
-              upstream_, address, health.consecutive, why);
+    log::warn("upstream {}: endpoint {} is unhealthy: {} failed {} in a row, the last: {}",
+              upstream_, address, health.consecutive, checks, why);
   }
 }
 

@@ -10,6 +10,8 @@ TEST_CASE("a diagnostic reads as file, line, column, path and what is wrong") {
         "a.yaml:14:9: listeners[0].name: missing");
   CHECK(to_text("a.yaml", Diagnostic{2, 1, "", "not valid YAML"}) == "a.yaml:2:1: not valid YAML");
   CHECK(to_text("a.yaml", Diagnostic{0, 0, "", "cannot be read"}) == "a.yaml: cannot be read");
+  CHECK(to_text("a.yaml", Diagnostic{2, 1, "a\x1b[2Jb", "unknown key"}) ==
+        "a.yaml:2:1: a\\x1b[2Jb: unknown key");
 }
 
 TEST_CASE("diagnostics come sorted by place") {
@@ -35,13 +37,15 @@ TEST_CASE("the same message at the same place is kept once, under its first path
   CHECK(kept[1].message == "y");
 }
 
-TEST_CASE("the first fifty are kept, whatever the order they are found in") {
+TEST_CASE("the first thousand are kept, whatever the order they are found in, the rest counted") {
   Diagnostics all;
-  for (int line = 1000; line > 0; --line) all.add({line, 1}, "p", "x");
+  for (int line = 1234; line > 0; --line) all.add({line, 1}, "p", "x");
+  for (int again = 0; again < 3; ++again) all.add({1234, 1}, "another path", "x");
   const auto kept = all.take();
-  REQUIRE(kept.size() == Diagnostics::kMaxDiagnostics);
+  REQUIRE(kept.size() == Diagnostics::kMaxDiagnostics + 1);
   CHECK(kept.front().line == 1);
-  CHECK(kept.back().line == 50);
+  CHECK(kept[999].line == 1000);
+  CHECK(to_text("f", kept[1000]) == "f: … and 234 more");
 }
 
 TEST_CASE("a slip finds its word, another word does not") {

@@ -83,6 +83,11 @@ TEST_CASE("what cannot be replaced is an error at its place") {
           "f.yaml:3:12: node.id: '" + std::string{reference} +
               "' is not a variable (expected ${NAME} or ${NAME:-default}; $${ is a literal)\n");
   }
+  for (const Environment& environment : {Environment{}, Environment{{"A", "a"}}}) {
+    CHECK(
+        errors_of(with_top("node: {id: '${A:-${B:-x}}'}\n"), environment) ==
+        "f.yaml:3:12: node.id: the default of 'A' cannot hold another ${…}: the first } ends it\n");
+  }
   CHECK(errors_of(with_top("node: {id: '${A}'}\n"), {{"A", "\xff"}}) ==
         "f.yaml:3:12: node.id: the environment variable 'A' is not valid UTF-8\n");
 }

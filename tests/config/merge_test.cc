@@ -77,6 +77,62 @@ TEST_CASE("a pair that only the merge makes contradictory is reported at the rou
         "open_for, 20s\n");
 }
 
+TEST_CASE("a block of the defaults need not be whole where each route completes it") {
+  const Route route = route_under(
+      "{rate_limit: {per: 1m}, mirror: {percent: 5}, fault: {abort: {status: 500}}, "
+      "fallback: {fallback_on: [5xx]}, circuit_breaker: {open_for: 90s}}",
+      "      rate_limit: {requests: 7}\n      mirror: {upstream: app}\n"
+      "      fault: {abort: {percent: 1}}\n      fallback: {upstream: app}\n"
+      "      circuit_breaker: {max_open_for: 120s}\n");
+  CHECK(route.rate_limit->requests == 7);
+  CHECK(route.rate_limit->per == 1min);
+  CHECK(route.mirror->percent == 5);
+  CHECK(route.fault->abort->status == 500);
+  CHECK(route.fallback->fallback_on == std::set{FallbackWord::FiveXx});
+  CHECK(route.circuit_breaker->open_for == 90s);
+  const Upstream upstream = loaded(with_upstream("    health_check: {tcp: {}}\n") +
+                                   "defaults: {upstream: {health_check: {interval: 5s}}}\n")
+                                .upstreams[0];
+  CHECK(upstream.health_check->interval == 5s);
+}
+
+TEST_CASE("where a route does not complete a block, it is an error where the block stands") {
+  CHECK(errors_of(with_route("") + "defaults: {route: {rate_limit: {per: 1m}}}\n") ==
+        "f.yaml:6:32: listeners[0].routes[0].rate_limit.requests: missing (expected a whole number "
+        "from 1 to 1000000000)\n");
+  CHECK(errors_of(with_route("") + "defaults: {route: {circuit_breaker: {open_for: 90s}}}\n") ==
+        "f.yaml:6:48: listeners[0].routes[0].circuit_breaker.open_for: 90s is longer than "
+        "max_open_for, 60s\n");
+  CHECK(errors_of(with_route("      rate_limit: off\n") +
+                  "defaults: {route: {rate_limit: {per: 1m}}}\n")
+            .empty());
+}
+
+TEST_CASE("of keys that exclude one another the one written displaces the one inherited") {
+  const Fallback fallback = *route_under("{fallback: {upstream: app, fallback_on: [5xx]}}",
+                                         "      fallback: {respond: {}}\n")
+                                 .fallback;
+  CHECK(fallback.respond);
+  CHECK_FALSE(fallback.upstream);
+  CHECK(fallback.fallback_on == std::set{FallbackWord::FiveXx});
+
+  const auto upstream_under = [](const std::string& defaults, const std::string& keys) {
+    return loaded(with_upstream(keys) + "defaults: {upstream: " + defaults + "}\n").upstreams[0];
+  };
+  const Upstream hashing =
+      upstream_under("{load_balancer: {policy: maglev, hash_on: {cookie: {name: c}}}}",
+                     "    load_balancer: {hash_on: {header: x-a}}\n");
+  CHECK(hashing.load_balancer.hash_on->kind == HashOn::Kind::Header);
+  const Upstream checked = upstream_under("{health_check: {http: {path: /h}, interval: 7s}}",
+                                          "    health_check: {tcp: {}}\n");
+  CHECK(checked.health_check->tcp);
+  CHECK_FALSE(checked.health_check->http);
+  CHECK(checked.health_check->interval == 7s);
+  // What is off displaces nothing.
+  CHECK(upstream_under("{health_check: {http: {path: /h}}}", "    health_check: {tcp: off}\n")
+            .health_check->http->path == "/h");
+}
+
 TEST_CASE("a route that responds itself ignores the defaults, and may name no policy") {
   const std::string text =
       "defaults: {route: {retry: {max_retries: 4}}}\n"

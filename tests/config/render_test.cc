@@ -67,6 +67,17 @@ TEST_CASE("values from the environment are hidden, whatever their type") {
   }
 }
 
+TEST_CASE("a burst that follows from requests is shown, and hidden with them") {
+  const auto limit = [](const std::string& requests) {
+    return rendered(
+        "listeners: [{address: 'unix:/a', routes: [{upstream: a, rate_limit: {requests: " +
+            requests + "}}]}]\nupstreams: {a: {endpoints: ['b:1']}}\n",
+        {{"N", "4711"}})["listeners"][0]["routes"][0]["rate_limit"];
+  };
+  CHECK(limit("7")["burst"] == 7);
+  CHECK(limit("'${N}'")["burst"] == "***");
+}
+
 TEST_CASE("a hidden value stays hidden where the shape or the order is another") {
   const json config = rendered(
       "listeners: [{address: 'unix:/a', routes: [{upstream: a, retry: {retry_on: [500, "

@@ -185,6 +185,14 @@ class ZoneTest(BalanceTest):
         bodies = [self.body(daemon) for _ in range(total)]
         self.assert_share(bodies.count("there"), 1 / 4, total)
 
+    def test_without_an_own_zone_it_runs_and_says_so(self):
+        daemon = self.proxy(endpoint(self.origin(answers(body=b"here")), zone="a"),
+                            node={"zone": "${NO_SUCH_ZONE:-}"},
+                            upstream={"load_balancer": {"zone_aware": {}}})
+        self.assertEqual("here", self.body(daemon))
+        self.assertIn("upstream u: zone_aware does nothing, because node.zone is empty",
+                      daemon.log())
+
     def test_nothing_spills_from_a_zone_that_is_healthy(self):
         here = [self.origin(answers(body=b"here")) for _ in range(3)]
         there = self.origin(answers(body=b"there"))

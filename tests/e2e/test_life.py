@@ -41,6 +41,21 @@ class CommandsTest(Case):
             self.assertEqual(2, status, arguments)
             self.assertTrue(out or err, arguments)
 
+    def test_an_unknown_command_is_named(self):
+        for arguments, expected in (
+                (["bogus", "--help"], "there is no command 'bogus' (expected run, check, demo"),
+                (["chek"], "did you mean 'check'?"),
+                (["healthcheck"], "healthcheck is not supported by this version"),
+                (["drain", "--wait"], "drain is not supported by this version"),
+                (["run", "-c", "x", "--watch"], "run --watch is not supported by this version"),
+                (["simulate", "-c", "x", "--scenario", "x", "--seed", "99999999999"],
+                 "4294967295"),
+                (["demo", "--seconds", "x"], "86400")):
+            status, out, err = run_binary(*arguments)
+            self.assertEqual((2, ""), (status, out), arguments)
+            self.assertIn(expected, err)
+            self.assertLess(len(err), 300)
+
     def test_check_says_fine_or_2(self):
         good = self.write(self.config(free_address(), listener={"address": "127.0.0.1:0"}))
         self.assertEqual(0, run_binary("check", "-c", good)[0])
@@ -65,6 +80,18 @@ class CommandsTest(Case):
         self.assertIn("HOST", err)
         env = self.write("# where\nHOST=127.0.0.1\n", "env")
         self.assertEqual(0, run_binary("check", "-c", path, "--env-file", env)[0])
+        env = self.write("export HOST=127.0.0.1\n", "env")
+        self.assertEqual(0, run_binary("check", "-c", path, "--env-file", env)[0])
+        env = self.write("HOST\nHOST=127.0.0.1\nA B=c\n=d\n", "env")
+        status, _, err = run_binary("check", "-c", path, "--env-file", env)
+        self.assertEqual(2, status)
+        self.assertEqual([f"{env}:{line}:1: not NAME=value" for line in (1, 3, 4)],
+                         err.splitlines())
+        for unreadable, why in (("none", "No such file"), (".", "Is a directory")):
+            status, _, err = run_binary("check", "-c", path, "--env-file",
+                                        os.path.join(self.directory, unreadable))
+            self.assertEqual(2, status)
+            self.assertIn(f"cannot be read: {why}", err)
 
     def test_the_examples_are_fine(self):
         examples = glob.glob(os.path.join(ROOT, "config", "examples", "*.y*ml"))
@@ -623,6 +650,40 @@ class ReloadTest(Case):
         self.assertIn(response.status, range(400, 600))
         self.assertIn("flisteners: unknown key", response.text)
         self.assertEqual("new", self.request(daemon).text)
+
+    def test_a_reload_renews_the_rules_of_admin(self):
+        daemon = self.start(self.saying("old"))
+        self.assertEqual(403, daemon.admin("GET", "/config", host="new.example").status)
+        token = os.path.join(self.directory, "token")
+        for written in "first", "second":
+            with open(token, "w", encoding="ascii") as file:
+                file.write(written + "\n")
+            admin = {"token_file": token, "hosts": ["new.example"]}
+            self.reload(daemon, self.saying("new", admin=admin))
+            self.assertEqual(401, daemon.admin("GET", "/config", host="new.example").status)
+            bearer = {"Authorization": f"Bearer {written}"}
+            self.assertEqual(200, daemon.admin("GET", "/config", bearer).status)
+        os.unlink(token)
+        response = daemon.admin("POST", "/reload", bearer)
+        self.assertEqual(422, response.status)
+        self.assertIn(f"admin.token_file {token}: no token can be read", response.text)
+        self.assertEqual(401, daemon.admin("GET", "/config").status)
+
+    def test_a_reload_refuses_what_takes_a_restart(self):
+        daemon = self.start(self.saying("old"))
+        asked, other = daemon.admin_address, free_address()
+        for config, expected in (
+                (self.saying("new", admin="off"), f"admin.address: a change from {asked} to off"),
+                (self.saying("new", metrics={"address": other}),
+                 f"metrics.address: a change from off to {other}"),
+                (self.saying("new", admin={"address": other}),
+                 f"admin.address: a change from {asked} to {other}")):
+            daemon.write_config(config)
+            daemon.admin_address = asked
+            response = daemon.admin("POST", "/reload", CHANGE)
+            self.assertEqual(422, response.status)
+            self.assertIn(expected + " takes a restart", response.text)
+            self.assertEqual("old", self.request(daemon).text)
 
 
 class AdminTest(Case):

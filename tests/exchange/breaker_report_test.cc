@@ -19,6 +19,12 @@ TEST_CASE("a breaker's change is told with its numbers") {
   CHECK(cause_of(
             {.to = CircuitState::Open, .reason = Reason::FailuresInARow, .bad = 5, .rest = 1s}) ==
         "5 failures in a row; open for 1.0 s");
+  CHECK(cause_of({.to = CircuitState::Open,
+                  .reason = Reason::FailuresInARow,
+                  .observed = true,
+                  .bad = 5,
+                  .rest = 1s}) ==
+        "5 failures in a row; open for 1.0 s, but mode is observe: nothing is refused");
   CHECK(cause_of({.to = CircuitState::HalfOpen, .reason = Reason::Rested}) == "its rest is over");
   CHECK(cause_of({.to = CircuitState::Closed, .reason = Reason::ProbesSucceeded, .outcomes = 3}) ==
         "3 probes succeeded");

@@ -108,6 +108,10 @@ TEST_CASE("hosts are compared without case and without port") {
                         .add("v4", hosts({"127.0.0.1"})));
   CHECK(table.find("pAY.iNTERNAL", "/") == "name");
   CHECK(table.find("pay.internal:8080", "/") == "name");
+  CHECK(table.find("pay.internal.", "/") == "name");
+  CHECK(table.find("pay.internal.:80", "/") == "name");
+  CHECK(table.find("a.example.com.", "/") == "wildcard");
+  CHECK(table.find(".", "/") == "none");
   CHECK(table.find("A.EXAMPLE.COM:1", "/") == "wildcard");
   CHECK(table.find("example.com", "/") == "none");
   CHECK(table.find("[::1]:8080", "/") == "v6");

@@ -297,6 +297,7 @@ TEST_CASE("answers of our own are framed by us, whatever their fields say") {
 TEST_CASE("statuses have the reasons of their registry") {
   CHECK(reason_phrase(200) == "OK");
   CHECK(reason_phrase(425) == "Too Early");
+  CHECK(reason_phrase(418) == "I'm a teapot");
   CHECK(reason_phrase(504) == "Gateway Timeout");
   CHECK(reason_phrase(599) == "Unknown");
 }

@@ -2,6 +2,7 @@
 // with the lines that they must give, files/NAME.hasnt*.yaml give none at all.
 #include "proxy/lint/lint.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -29,11 +30,11 @@ std::string warnings_of(const std::string& text, const config::Environment& envi
   config::Places places;
   const auto loaded = config::load_text(text, "", environment, &places);
   if (!loaded) throw std::runtime_error("does not load:\n" + config::to_text("", loaded.error()));
-  std::string lines;
-  for (const Warning& warning : warnings(loaded.value(), places, kHere)) {
-    lines += to_text("", warning).substr(1) + "\n";
+  std::string all;
+  for (const std::string& line : lines("", warnings(loaded.value(), places, kHere))) {
+    all += line.substr(1) + "\n";
   }
-  return lines;
+  return all;
 }
 
 std::string expected_in(const std::string& text, std::string_view without = "nothing") {
@@ -119,6 +120,17 @@ TEST_CASE("what many routes inherit is warned of once, where it is written") {
   CHECK(std::count(found.begin(), found.end(), '\n') == 1);
   CHECK(found.starts_with(
       "3:25: warning[per-try-without-retry]: listeners[0].routes[0].timeouts.per_try: "));
+}
+
+TEST_CASE("of very many the first thousand are printed, and how many more there are") {
+  std::string text =
+      "listeners: [{address: '127.0.0.1:8080', routes: [{respond: {}}]}]\nupstreams:\n";
+  for (int i = 0; i < 1234; ++i) {
+    text += "  u" + std::to_string(i) + ": {endpoints: ['127.0.0.1:1']}\n";
+  }
+  const std::string printed = warnings_of(text);
+  CHECK(std::ranges::count(printed, '\n') == kMaxLines + 1);
+  CHECK(printed.ends_with("\n … and 234 more\n"));
 }
 
 TEST_CASE("a block is found at its key, and values from the environment are not shown") {

@@ -88,6 +88,9 @@ TEST_CASE("a request that the route does not take is refused, with what helps") 
   CHECK(
       has(fault("callers: [{route: search, rate: 1}]\n" + kPhases), "give host, path or headers"));
   CHECK(fault("callers: [{route: search, rate: 1, path: /s1}]\n" + kPhases).empty());
+  CHECK(has(fault("callers: [{route: item, rate: 1, methods: {PUT: 9, GET: 1}}]\n" + kPhases),
+            "route 'item' does not take the method 'GET'"));
+  CHECK(fault("callers: [{route: item, rate: 1, methods: {PUT: 1}}]\n" + kPhases).empty());
 }
 
 TEST_CASE("what is wrong with a scenario is said with its place") {
