@@ -201,8 +201,9 @@ void Exchange::start_try() {
 // It is paid out of the retry budget and never waits for a place; where it cannot be begun, the
 // tries under way go on.
 void Exchange::start_hedge() {
-  if (!request_complete_ || !body_replayable_ || !other_endpoint_usable() ||
-      upstream_->breaker_refuses() || !upstream_->withdraw_retry()) {
+  const bool kept = body_replayable_ && kept_body_.size() <= most_kept();
+  if (!request_complete_ || !kept || !other_endpoint_usable() || upstream_->breaker_refuses() ||
+      !upstream_->withdraw_retry()) {
     return;
   }
   Lane& lane = free_lane();
@@ -247,7 +248,8 @@ void Exchange::on_try_ready(Lane& lane) {
   const bool flowing = lane.attempt->flush();
   if (kept_body_.size() > most_kept()) {
     body_replayable_ = false;
-    kept_body_.clear();
+    const auto unsent = [](const Lane& each) { return each.attempt && !each.connected(); };
+    if (std::ranges::none_of(lanes_, unsent)) kept_body_.clear();
   }
   if (!flowing || !body_paused_) return;  // else on_try_writable resumes
   body_paused_ = false;

@@ -3,7 +3,7 @@
 import email.utils
 import time
 
-from harness import Case, answers, hangs, in_turn, resets, waits_for
+from harness import Case, Silent, Wire, answers, hangs, in_turn, resets, waits_for
 
 TURNS = {"outlier_detection": "off", "load_balancer": {"policy": "round_robin"},
          "retry_budget": {"percent": 100}}
@@ -200,6 +200,22 @@ class HedgeTest(Case):
         body = b"x" * 10_000
         self.assertEqual(200, self.request(daemon, "PUT", body=body).status)
         self.assertEqual([body], [call.body for call in fast.calls])
+
+    def test_a_body_too_large_to_be_kept_is_sent_whole_to_the_one_that_connects_late(self):
+        silent, other = Silent(), self.origin(hangs)
+        self.addCleanup(silent.stop)
+        daemon = self.proxy(silent, other, route=self.HEDGE,
+                            upstream={**TURNS, "timeouts": {"connect": "20s"}})
+        body, client = b"x" * 100_000, self.client(daemon)
+        client.send_request("PUT", "/", body=body)
+        daemon.wait_metric("upstream_connections", 1, state="connecting")
+        late = Wire(silent.relent())
+        _, fields = late.read_head()
+        self.assertEqual(body, late.read_exact(int(fields.get("Content-Length"))))
+        late.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        self.assertEqual(200, client.read_response().status)
+        self.assertEqual([], other.calls)
+        late.close()
 
     def test_only_what_may_be_sent_again_is_hedged(self):
         gate = self.gate()
