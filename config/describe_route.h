@@ -107,7 +107,8 @@ void describe(V& v, RouteTimeouts& t) {
         "From the last byte of the request to the last of the response, all tries and waits "
         "included; then 504.");
   v.key("per_try", t.per_try, Off<Time>{},
-        "From the start of a try, its connect included, to the head of its response.");
+        "From the start of a try, its connect included, or from the last byte of the request where "
+        "that comes later, to the head of its response.");
   v.key("idle", t.idle, Off<Time>{}, "No byte moved in either direction.");
   v.key("tunnel_idle", t.tunnel_idle, Off<Time>{{.max = std::chrono::hours{24 * 30}}},
         "The same for upgraded connections and event streams, which the other three then leave "

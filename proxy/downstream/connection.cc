@@ -102,7 +102,7 @@ bool Connection::read_head(std::string_view& in) {
       return false;
     case Kind::Complete:
       in.remove_prefix(outcome.length - before);
-      begin(bytes.substr(0, outcome.length));
+      begin(bytes.substr(0, outcome.length), in.size());
       return true;
   }
   return false;
@@ -119,7 +119,7 @@ void Connection::drop_request() {
   listener_.counters().requests.fetch_sub(1, std::memory_order_relaxed);
 }
 
-void Connection::begin(std::string_view block) {
+void Connection::begin(std::string_view block, std::size_t beyond) {
   take_request();
   auto& exchange = request_->exchange;
   exchange.head_block().assign(block);
@@ -148,7 +148,8 @@ void Connection::begin(std::string_view block) {
     request_->close = true;
     return exchange.refuse(listener_.scope(), listener_.routes(), *this, FailureKind::Draining);
   }
-  exchange.begin(listener_.scope(), listener_.routes(), *this);
+  const bool body_arrived = head().framing == Framing::Length && head().content_length <= beyond;
+  exchange.begin(listener_.scope(), listener_.routes(), *this, body_arrived);
 }
 
 // A head that cannot be understood: answered once, then the connection ends.

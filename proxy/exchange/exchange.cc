@@ -55,6 +55,7 @@ void Exchange::reset(Scope& scope, const ListenerRoutes& listener, Caller& calle
   kept_charge_.move_to(scope.buffered);
   trailers_ = nullptr;
   first_try_at_ = {};
+  complete_at_ = kNever;
   main_ = &lanes_[0];
   request_complete_ = body_paused_ = response_paused_ = head_sent_ = continue_sent_ = false;
   tunnelled_ = upgrade_allowed_ = false;
@@ -107,10 +108,12 @@ void Exchange::name_request() {
   request_id_ = {request_id_text_, sizeof(request_id_text_)};
 }
 
-void Exchange::begin(Scope& scope, const ListenerRoutes& listener, Caller& caller) {
+void Exchange::begin(Scope& scope, const ListenerRoutes& listener, Caller& caller,
+                     bool body_arrived) {
   reset(scope, listener, caller);
   name_request();
   request_complete_ = head_.framing == http::Framing::None;
+  if (request_complete_ || body_arrived) complete_at_ = record_.began;
   const auto attempt = head_.headers.value_of(http::Field::XOutriggerAttempt);
   received_attempt_ = attempt.empty() ? 0 : parse_attempt(attempt);
 
@@ -226,7 +229,7 @@ bool Exchange::make_plan() {
     return false;
   }
   arm(plan_->request_deadline());
-  if (request_complete_) arm(plan_->on_request_complete(at).until);
+  if (complete_at_ != kNever) arm(plan_->on_request_complete(at).until);
   return true;
 }
 
@@ -294,11 +297,14 @@ void Exchange::leave_line() {
 }
 // Relay.
 
+// A delay on purpose came before the admission; the caller's time to send its request is its own.
 void Exchange::settle_route(const TryEnd& end) {
   if (route_settled_ || !turn_.permit.place || !fallback_reason_.empty()) return;
   route_settled_ = true;
-  route_->state->record(turn_.permit, route_->state->verdict(end), now(), now() - record_.began);
-  if (route_->config->adaptive_concurrency) route_->state->sample(turn_.permit, end, now());
+  const auto from = std::max(turn_.permit.admitted_at, complete_at_);
+  const auto took = std::max(now() - from, Duration{});
+  route_->state->record(turn_.permit, route_->state->verdict(end), now(), took);
+  if (route_->config->adaptive_concurrency) route_->state->sample(turn_.permit, end, now(), took);
 }
 
 // The first head wins: the other tries are cancelled.

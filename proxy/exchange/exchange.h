@@ -34,7 +34,9 @@ class Exchange final : private policy::RetryGate {
   http::RequestHead& request() { return head_; }
 
   // Starts on request() with the routes of `listener`. `scope`, `caller` outlive the exchange.
-  void begin(Scope& scope, const ListenerRoutes& listener, Caller& caller);
+  // `body_arrived`: all of it is told in this turn.
+  void begin(Scope& scope, const ListenerRoutes& listener, Caller& caller,
+             bool body_arrived = false);
   // The same for a request that is answered `kind` before it could be understood.
   void refuse(Scope& scope, const ListenerRoutes& listener, Caller& caller, FailureKind kind);
 
@@ -52,7 +54,6 @@ class Exchange final : private policy::RetryGate {
   void trim();
 
   bool active() const { return active_; }
-  bool request_complete() const { return request_complete_; }
   bool tunnelled() const { return tunnelled_; }
   bool head_sent() const { return head_sent_; }
   std::string_view request_id() const { return request_id_; }
@@ -161,6 +162,7 @@ class Exchange final : private policy::RetryGate {
   }
   std::optional<std::uint64_t> hash_for(std::uint32_t upstream);
   StartResult begin_try(Lane& lane, TryKind kind);
+  void tell_deadline(Lane& lane);
   TryRecord& record_of(const Lane& lane) { return record_.tries[lane.record]; }
   void note_end(const policy::TryEnd& end);
   void end_try_record(const Lane& lane, const policy::TryEnd& end);
@@ -196,6 +198,7 @@ class Exchange final : private policy::RetryGate {
   policy::InjectedFault fault_;
   TimePoint delayed_until_ = kNever;  // by a fault
   TimePoint first_try_at_{};
+  TimePoint complete_at_ = kNever;  // the request's last byte had arrived
 
   std::array<std::uint32_t, kMaxTries> tried_;
   std::uint8_t tried_count_ = 0;

@@ -147,14 +147,10 @@ StartResult Exchange::begin_try(Lane& lane, TryKind kind) {
                   .hash = hash_for(instead ? record_.fallback : record_.upstream),
                   .criticality = route_->config->criticality,
                   .tried = tried(),
-                  .deadline = plan_->request_deadline()};
+                  .deadline = plan_->request_deadline(),
+                  .complete_at = complete_at_};
   next_fresh_ = false;
-  const auto told = plan_->least_deadline(at);
-  if (told != kNever) {
-    lane.request.told_deadline = told;
-    lane.request.additions.has_timeout = true;
-    lane.request.additions.has_grpc_timeout = head_.headers.has(http::Field::GrpcTimeout);
-  }
+  tell_deadline(lane);
   lane.queued_since = {};
   StartResult result = upstream_->start(lane.request, lane);
   if (result.start == Start::Refused) {
@@ -164,6 +160,13 @@ StartResult Exchange::begin_try(Lane& lane, TryKind kind) {
     if (kind == TryKind::First && !instead) start_mirror(lane.request);
   }
   return result;
+}
+
+void Exchange::tell_deadline(Lane& lane) {
+  lane.request.told_deadline = plan_->request_deadline();
+  if (lane.request.told_deadline == kNever) return;
+  lane.request.additions.has_timeout = true;
+  lane.request.additions.has_grpc_timeout = head_.headers.has(http::Field::GrpcTimeout);
 }
 
 // The copy goes out after this turn's callback: it costs the caller no more than its bytes' copy.
@@ -296,7 +299,12 @@ void Exchange::on_request_end(const http::Headers* trailers) {
   request_complete_ = true;
   send_mirror();
   trailers_ = trailers;
-  if (plan_) arm(plan_->on_request_complete(now()).until);
+  if (plan_ && complete_at_ == kNever) {
+    complete_at_ = now();
+    arm(plan_->on_request_complete(complete_at_).until);
+    main_->request.complete_at = complete_at_;
+    if (main_->attempt && !main_->connected()) tell_deadline(*main_);
+  }
   if (main_->connected()) main_->attempt->send_end(trailers);
 }
 

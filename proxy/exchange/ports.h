@@ -166,6 +166,7 @@ struct TryRequest {
   std::span<const std::uint32_t> tried;  // endpoints this exchange has used
   TimePoint deadline = kNever;           // of the exchange: when an unanswered probe is given up
   TimePoint told_deadline = kNever;      // the upstream is told how long it is until then
+  TimePoint complete_at{};               // its last byte had arrived; kNever: it has not yet
 };
 
 enum class Start : std::uint8_t { Running, Queued, Refused };

@@ -55,13 +55,17 @@ Action AttemptPlan::wait() const {
                              hedge_at_, idle_deadline()})};
 }
 
-TimePoint AttemptPlan::least_deadline(TimePoint now) const {
-  if (request_complete_ || !settings_->request) return request_deadline_;
-  return std::min(request_deadline_, saturating_add(now, *settings_->request));
+// While the caller still sends, nobody can be blamed for being slow but the caller.
+void AttemptPlan::count_from(std::uint32_t lane, TimePoint now) {
+  lane_deadlines_[lane] = settings_->per_try ? saturating_add(now, *settings_->per_try) : kNever;
+  hedge_at_ = hedge_after_ && may_hedge() ? saturating_add(now, *hedge_after_) : kNever;
 }
 
 Action AttemptPlan::on_request_complete(TimePoint now) {
   request_complete_ = true;
+  for (std::uint32_t lane = 0; lane < kMaxLanes; ++lane) {
+    if ((under_way_ & (1U << lane)) != 0) count_from(lane, now);
+  }
   if (phase_ != Phase::Tunnel && settings_->request) {
     request_deadline_ =
         std::min(request_.caller_deadline, saturating_add(now, *settings_->request));
@@ -80,8 +84,8 @@ Action AttemptPlan::on_started(std::uint32_t lane, std::optional<Duration> hedge
   phase_ = Phase::Running;
   phase_deadline_ = kNever;
   under_way_ |= 1U << lane;
-  lane_deadlines_[lane] = settings_->per_try ? saturating_add(now, *settings_->per_try) : kNever;
-  hedge_at_ = hedge_after && may_hedge() ? saturating_add(now, *hedge_after) : kNever;
+  hedge_after_ = hedge_after;
+  if (request_complete_) count_from(lane, now);
   return wait();
 }
 

@@ -174,7 +174,7 @@ TryEnd Attempt::judge(const http::ResponseHead& head) const {
 void Attempt::on_response_head(const http::ResponseHead& head) {
   if (head.informational()) return events_->on_try_head(head, {});
   state_ = State::Responding;
-  time_to_head_ = scheduler->now() - started_;
+  time_to_head_ = time_taken();
   const TryEnd judged = judge(head);
   settle(judged);
   if (head.status == 101) enter_tunnel();
@@ -226,10 +226,15 @@ void Attempt::on_connection_lost(bool bad_response) {
 
 // The end.
 
+// Without the caller's time to send the request, which says nothing of the endpoint. 0: it was not
+// whole yet.
+Duration Attempt::time_taken() const {
+  return std::max(scheduler->now() - std::max(started_, request_->complete_at), Duration{});
+}
+
 void Attempt::settle(const TryEnd& try_end) {
-  const auto now = scheduler->now();
-  if (time_to_head_ == Duration{}) time_to_head_ = now - started_;
-  cluster_.state().settle(ticket, try_end, time_to_head_, now);
+  if (time_to_head_ == Duration{}) time_to_head_ = time_taken();
+  cluster_.state().settle(ticket, try_end, time_to_head_, scheduler->now());
 }
 
 void Attempt::finish(bool connection_stays) {

@@ -48,6 +48,7 @@ class Attempt final : public exchange::Attempt, private ConnectionUser, private 
   void on_connection_lost(bool bad_response) override;
   void on_connection_writable() override;
 
+  Duration time_taken() const;
   void settle(const policy::TryEnd& try_end);
   void finish(bool connection_stays);
   void fail(const policy::TryEnd& try_end);

@@ -448,7 +448,8 @@ void ClusterState::settle(Ticket& ticket, const policy::TryEnd& end, Duration ti
                        time_to_head);
       breaker_changes = breaker_.take_untold();
     }
-    if (policy::is_load_sample(end)) adaptive_.sample(time_to_head, now);
+    const bool timed = time_to_head > Duration{};
+    if (timed && policy::is_load_sample(end)) adaptive_.sample(time_to_head, now);
     if (end.endless) {
       leave_adaptive_locked(ticket);
       serve_queue_locked(now);
@@ -461,7 +462,7 @@ void ClusterState::settle(Ticket& ticket, const policy::TryEnd& end, Duration ti
     // quicker.
     const bool cut_off =
         end.outcome == TryOutcome::Abandoned && end.processed == policy::Processed::MaybeProcessed;
-    if ((ticket.sample || cut_off) && !policy::is_connect_failure(end.outcome)) {
+    if (timed && (ticket.sample || cut_off) && !policy::is_connect_failure(end.outcome)) {
       latency_.record(time_to_head, now);
     }
     const bool says_slow = cut_off && time_to_head > choice_.latency(ticket.slot, now);
@@ -471,7 +472,7 @@ void ClusterState::settle(Ticket& ticket, const policy::TryEnd& end, Duration ti
       change = ejection_->record(ticket.slot, end, now, ticket.probation);
       if (change.restored) choice_.forget_latency(ticket.slot);
     }
-    ticket.sample = ticket.sample || says_slow;
+    ticket.sample = (ticket.sample && (timed || ticket.failed)) || says_slow;
     update_selectable_locked(ticket.slot);
   }
   report(ticket.slot, change);

@@ -87,6 +87,35 @@ class StalledCallerTest(Case):
         self.assertEqual(0, daemon.metric("circuit_breaker_state"))
         self.assertEqual(200, self.request(daemon).status)
 
+    def slow_put(self, daemon, rests):
+        client = self.client(daemon)
+        client.send_request("PUT", "/", [("Content-Length", "2")])
+        client.send(b"a")
+        time.sleep(rests)
+        client.send(b"b")
+        return client.read_response().status
+
+    def test_a_caller_that_sends_slowly_is_not_the_upstreams_slowness(self):
+        daemon = self.proxy(self.origin(), self.origin(), upstream={
+            "outlier_detection": {"consecutive_local_origin_failures": 2},
+            "circuit_breaker": {"min_requests": 2,
+                                "slow_call": {"over": "200ms", "rate_percent": 50}}},
+            route={"timeouts": {"per_try": "200ms"}, "retry": "off",
+                   "circuit_breaker": {"min_requests": 2,
+                                       "slow_call": {"over": "200ms", "rate_percent": 50}}})
+        self.assertEqual([200] * 6, self.many(6, lambda _: self.slow_put(daemon, 0.5)))
+        self.assertEqual(0, daemon.metric("outlier_ejections_total"))
+        for scope in "route", "upstream":
+            self.assertEqual(0, daemon.metric("circuit_breaker_state", scope=scope))
+
+    def test_a_delay_on_purpose_is_no_slow_call(self):
+        daemon = self.proxy(self.origin(), route={
+            "fault": {"delay": {"percent": 100, "duration": "300ms"}},
+            "circuit_breaker": {"min_requests": 2,
+                                "slow_call": {"over": "200ms", "rate_percent": 50}}})
+        self.assertEqual([200] * 4, self.many(4, lambda _: self.request(daemon).status))
+        self.assertEqual(0, daemon.metric("circuit_breaker_state", scope="route"))
+
     def test_the_read_clock_stands_while_the_proxy_pauses_the_caller(self):
         gate = self.gate()
         origin = self.origin(waits_for(gate))

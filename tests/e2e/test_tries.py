@@ -24,6 +24,33 @@ class DeadlineTest(Case):
         self.assertTrue(0 < shortened <= 5000, shortened)
         self.assertTrue(5000 < not_lengthened <= 10_000, not_lengthened)
 
+    def test_while_the_request_arrives_only_the_callers_own_is_told(self):
+        origin = self.origin()
+        daemon = self.proxy(origin, route={"timeouts": {"request": "10s"}})
+        for index, (fields, told) in enumerate([((), False), ((("x-request-timeout-ms", "60000"),),
+                                                              True)]):
+            client = self.client(daemon)
+            client.send_request("PUT", "/", [*fields, ("Content-Length", "2")])
+            client.send(b"a")
+            origin.wait_calls(index + 1)
+            client.send(b"b")
+            self.assertEqual(200, client.read_response().status)
+            self.assertEqual(told, "x-request-timeout-ms" in origin.calls[index].fields)
+        self.assertGreater(self.left(origin.calls[1]), 10_000)
+
+    def test_an_upload_slower_than_request_passes_two_proxies(self):
+        origin = self.origin()
+        route = {"timeouts": {"request": "500ms"}}
+        inner = self.proxy(origin, route=route, listener={"direction": "inbound"})
+        outer = self.proxy(inner, route=route)
+        client = self.client(outer)
+        client.send_request("PUT", "/", [("Content-Length", "8")])
+        for _ in range(8):
+            client.send(b"x")
+            time.sleep(0.1)
+        self.assertEqual(200, client.read_response().status)
+        self.assertEqual(b"x" * 8, origin.calls[0].body)
+
     def test_it_is_said_anew_on_each_try(self):
         def fail_late(call):
             time.sleep(0.05)

@@ -129,13 +129,26 @@ TEST_CASE_METHOD(Fixture, "a caller's deadline counts from the head and only eve
   CHECK_FALSE(patient.deadline_is_callers());
 }
 
-TEST_CASE_METHOD(Fixture, "while the request still arrives, no more than the timeout is promised") {
-  auto p = plan();
-  CHECK(p.least_deadline(t0 + 2s) == t0 + 12s);
-  auto hurried = plan({.caller_deadline = t0 + 3s});
-  CHECK(hurried.least_deadline(t0 + 2s) == t0 + 3s);
+TEST_CASE_METHOD(Fixture, "while the request still arrives its try's time stands still") {
+  settings.max_hedges = 1;
   settings.request.reset();
-  CHECK(plan().least_deadline(t0) == kNever);
+  settings.idle.reset();
+  auto p = plan();
+  CHECK(started(p, t0, 0, 50ms).until == kNever);
+  CHECK(p.on_time(t0 + 9s).what == Do::Wait);
+  CHECK(p.on_request_complete(t0 + 10s).until == t0 + 10s + 50ms);
+  CHECK(p.on_time(t0 + 10s + 50ms).what == Do::Hedge);
+  CHECK(p.on_time(t0 + 11s).what == Do::GiveUp);
+}
+
+TEST_CASE_METHOD(Fixture, "the end of a request whose try has failed meanwhile starts no clock") {
+  settings.request.reset();
+  settings.idle.reset();
+  settings.retry.reset();
+  auto p = plan();
+  started(p, t0);
+  ended(p, k503);
+  CHECK(p.on_request_complete(t0 + 1s).until == kNever);
 }
 
 TEST_CASE_METHOD(Fixture, "a backoff that cannot end before the caller's deadline is not begun") {
