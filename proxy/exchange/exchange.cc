@@ -346,12 +346,14 @@ void Exchange::on_try_read_done(Lane& lane) {
   if (caller_->flush() || response_paused_ || !lane.attempt) return;
   response_paused_ = true;
   lane.attempt->pause_response();
+  arm(plan_->on_held_up(true, now()).until);
 }
 
 void Exchange::on_caller_writable() {
   if (plan_) plan_->touch(now());
   if (!response_paused_ || !main_->attempt) return;
   response_paused_ = false;
+  arm(plan_->on_held_up(false, now()).until);
   main_->attempt->resume_response();
 }
 

@@ -92,6 +92,7 @@ bool Exchange::start_fallback(FailureKind kind, std::string_view reason) {
                            (!maybe_processed_ || may_be_repeated(route_->repeat_rule));
   if (!may_be_sent) return false;
   leave_line();
+  delayed_until_ = kNever;
   Upstream* const original = upstream_;
   upstream_ = scope_->upstreams[route_->fallback];
   record_.fallback = route_->fallback;

@@ -58,7 +58,7 @@ class RouteState {
   // released once each.
   Admission admit(Waiter& waiter, TimePoint now);
   void leave_line(Waiter& waiter);  // idempotent
-  // What the exchange took up to its response head, or to its timeout; 0: its request was not whole.
+  // What the exchange took up to its response head or timeout; 0: its request was not whole.
   void sample(Permit& permit, const policy::TryEnd& end, TimePoint now, Duration time_to_head);
   void record(const Permit& permit, policy::Verdict verdict, TimePoint now, Duration time_to_head);
   void release(Permit& permit, TimePoint now);

@@ -40,6 +40,7 @@ Denial denial_of(RetryGate::Answer answer) {
 }  // namespace
 
 TimePoint AttemptPlan::idle_deadline() const {
+  if (held_up_) return kNever;
   const auto& limit = phase_ == Phase::Tunnel ? settings_->tunnel_idle : settings_->idle;
   return limit ? saturating_add(last_activity_, *limit) : kNever;
 }
@@ -83,6 +84,7 @@ Action AttemptPlan::on_started(std::uint32_t lane, std::optional<Duration> hedge
                                TimePoint now) {
   phase_ = Phase::Running;
   phase_deadline_ = kNever;
+  touch(now);
   under_way_ |= 1U << lane;
   hedge_after_ = hedge_after;
   if (request_complete_) count_from(lane, now);
@@ -113,8 +115,9 @@ Action AttemptPlan::on_ended(std::uint32_t lane, const TryEnd& end,
                                                 .stale_retry_done = stale_retry_done_,
                                                 .body_replayable = body_replayable});
   if (others) {
-    // retry_on names it, or it is no response at all: the other try is the better answer.
-    const bool worse = verdict.named || end.outcome != TryOutcome::Response;
+    // A retry is due, and the other try is it; or there is no response at all to be kept.
+    const bool worse =
+        verdict.answer != RetryRule::Answer::No || end.outcome != TryOutcome::Response;
     return worse ? wait() : keep(end);
   }
   if (verdict.answer == RetryRule::Answer::No) return deny(verdict.denial, end);
@@ -184,6 +187,12 @@ Action AttemptPlan::on_time(TimePoint now) {
     action.what = Do::Hedge;
     return action;
   }
+  return wait();
+}
+
+Action AttemptPlan::on_held_up(bool held_up, TimePoint now) {
+  held_up_ = held_up;
+  touch(now);
   return wait();
 }
 

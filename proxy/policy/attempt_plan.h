@@ -120,6 +120,10 @@ class AttemptPlan {
   // text/event-stream), for which `request` and `idle` give way to `tunnel_idle`.
   Action on_relayed(bool endless, TimePoint now);
 
+  // The response waits for its caller, who takes it slowly, or no longer does. Meanwhile nothing is
+  // idle: the caller is the listener's `write` to watch.
+  Action on_held_up(bool held_up, TimePoint now);
+
   // A byte moved either way: `idle` starts anew. Not an event, for it never asks for anything.
   void touch(TimePoint now) { last_activity_ = now; }
 
@@ -166,6 +170,7 @@ class AttemptPlan {
   bool elsewhere_ = false;
   bool last_try_ = false;
   bool request_complete_ = false;
+  bool held_up_ = false;
   std::uint32_t under_way_ = 0;  // a bit a lane
   std::uint32_t hedges_ = 0;
   int retries_ = 0;

@@ -43,6 +43,16 @@ class SlowReaderTest(Case):
         time.sleep(2.5)  # the behaviour under test: nothing is read for a while
         self.assertEqual(len(BIG), len(self.body_of(read_all(raw))))
 
+    def test_a_caller_that_rests_longer_than_idle_is_not_the_upstreams_silence(self):
+        body = BIG * 6  # more than all the buffers on its way
+        daemon = self.proxy(self.origin(answers(body=body)),
+                            route={"timeouts": {"request": "off", "idle": "300ms"}})
+        raw = connect(daemon, receive_buffer=4096)
+        raw.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        time.sleep(1)  # the behaviour under test
+        self.assertTrue(read_all(raw).endswith(body))
+        self.assertEqual(0, daemon.metric("timeouts_total", kind="idle"))
+
     def test_half_close_after_the_request_was_answered_does_not_cut_the_rest(self):
         daemon = self.proxy(self.origin(answers(body=BIG)))
         raw = connect(daemon, 16384)

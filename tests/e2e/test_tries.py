@@ -424,6 +424,14 @@ class FallbackTest(Case):
             "fallback_on": ["connect-failure"], "upstream": "spare"})
         self.assert_local(self.request(daemon), 502, "connect-failure", "connection_refused")
 
+    def test_what_idle_has_cut_is_answered_by_a_fallback_with_time_of_its_own(self):
+        def late(call):
+            time.sleep(0.1)
+            call.answer(body=b"spare")
+        daemon = self.with_fallback(self.origin(hangs), spare=self.origin(late), fallback={
+            "fallback_on": ["timeout"], "upstream": "spare"}, route={"timeouts": {"idle": "500ms"}})
+        self.assert_fallback(self.request(daemon), 200, b"spare", "timeout")
+
     def test_within_the_same_deadline(self):
         spare = self.origin(hangs)
         daemon = self.with_fallback(self.origin(answers(503)), spare=spare, fallback={

@@ -116,6 +116,29 @@ TEST_CASE_METHOD(Fixture, "silence in both directions ends it, and each byte sta
   CHECK(action.why == Why::IdleTimeout);
 }
 
+TEST_CASE_METHOD(Fixture, "a try that begins after a silence is not idle from its start") {
+  settings.per_try.reset();
+  settings.request.reset();
+  auto p = plan();
+  p.on_request_complete(t0);
+  started(p, t0);
+  REQUIRE(p.on_time(t0 + 60s).why == Why::IdleTimeout);
+  p.on_fallback();
+  CHECK(started(p, t0 + 60s).until == t0 + 120s);
+}
+
+TEST_CASE_METHOD(Fixture, "a response that waits for its caller is not idle") {
+  settings.request.reset();
+  auto p = plan();
+  p.on_request_complete(t0);
+  started(p, t0);
+  p.on_relayed(false, t0);
+  CHECK(p.on_held_up(true, t0 + 1s).until == kNever);
+  CHECK(p.on_time(t0 + 500s).what == Do::Wait);
+  CHECK(p.on_held_up(false, t0 + 500s).until == t0 + 560s);
+  CHECK(p.on_time(t0 + 560s).why == Why::IdleTimeout);
+}
+
 TEST_CASE_METHOD(Fixture, "a caller's deadline counts from the head and only ever shortens") {
   auto p = plan({.repeatable = true, .caller_deadline = t0 + 4s});
   CHECK(p.request_deadline() == t0 + 4s);
@@ -209,6 +232,17 @@ TEST_CASE_METHOD(Fixture, "while another try is under way a bad one is dropped, 
   // The one that is left is an ordinary one.
   CHECK(lost.on_ended(1, kRefused, {}, true, gate, random, t0 + 70ms).what == Do::Start);
   CHECK(gate.asked == 1);
+}
+
+TEST_CASE_METHOD(Fixture, "where no retry is left the first head wins, however bad it is") {
+  settings.max_hedges = 1;
+  settings.retry.emplace(config::Retry{.max_retries = 0});
+  auto p = plan();
+  p.on_request_complete(t0);
+  started(p, t0, 0, 50ms);
+  p.on_hedge_begun();
+  started(p, t0 + 50ms, 1);
+  CHECK(ended(p, k503, t0 + 60ms).what == Do::Relay);
 }
 
 TEST_CASE_METHOD(Fixture, "each try under way has its own per_try") {
