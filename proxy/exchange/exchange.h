@@ -96,6 +96,14 @@ class Exchange final : private policy::RetryGate {
     void run() override { exchange->on_turn(); }
   };
 
+  // What the route's fallback stands in for, once its upstream is asked instead.
+  struct Fallback {
+    FailureKind kind = FailureKind::None;  // None: a response, that was given up
+    Refusal refusal;
+    int status = 0;  // of the response
+    std::string_view reason;
+  };
+
   // In the order in which it happens.
   void reset(Scope& scope, const ListenerRoutes& listener, Caller& caller);
   void name_request();
@@ -105,6 +113,7 @@ class Exchange final : private policy::RetryGate {
   void respond(const config::Respond& answer);
   void redirect(const config::Redirect& elsewhere);
   bool may_be_repeated(const policy::RetryRule& rule) const;
+  bool upgrade_allowed() const;
   bool make_plan();
   bool shed();
   bool rate_limited();
@@ -124,7 +133,7 @@ class Exchange final : private policy::RetryGate {
   void give_up_all(policy::TryOutcome outcome, const Lane* but = nullptr);
   void relay(Lane& lane, const http::ResponseHead& head, const policy::TryEnd& end);
   void enter_tunnel();
-  void fail(FailureKind kind, const Refusal& refusal = {});
+  void fail(FailureKind kind, Refusal refusal = {});
   void fail(policy::AttemptPlan::Why why);
   void finish(bool complete);
 
@@ -143,7 +152,7 @@ class Exchange final : private policy::RetryGate {
   // The route's fallback.
   bool falls_back(FailureKind kind) const;
   bool falls_back(const policy::TryEnd& end) const;
-  bool start_fallback(FailureKind kind, std::string_view reason);
+  bool start_fallback(const Fallback& instead_of);
   void answer_fallback(FailureKind kind, std::string_view reason);
   void relay_or_fall_back(Lane& lane, const http::ResponseHead& head, const policy::TryEnd& end);
 
@@ -217,12 +226,11 @@ class Exchange final : private policy::RetryGate {
   bool in_line_ = false;
   bool was_in_line_ = false;
   bool repeatable_ = false;
-  bool maybe_processed_ = false;                      // a try may have reached an application
-  bool next_fresh_ = false;                           // the next try takes a new connection
-  FailureKind original_failure_ = FailureKind::None;  // the fallback's upstream is asked instead
-  std::uint32_t hashed_for_ = kNoIndex;               // the upstream that hash_ is for
+  bool maybe_processed_ = false;         // a try may have reached an application
+  bool next_fresh_ = false;              // the next try takes a new connection
+  std::uint32_t hashed_for_ = kNoIndex;  // the upstream that hash_ is for
   std::uint64_t hash_ = 0;
-  std::string_view fallback_reason_;  // likewise; empty: it is not
+  std::optional<Fallback> fallback_;
 
   char request_id_text_[32];
   std::string_view request_id_;

@@ -3,7 +3,8 @@
 import email.utils
 import time
 
-from harness import Case, Silent, Wire, answers, hangs, in_turn, resets, waits_for
+from harness import (Case, Silent, Wire, answers, chunk, hangs, in_turn, resets, sends,
+                     waits_for)
 
 TURNS = {"outlier_detection": "off", "load_balancer": {"policy": "round_robin"},
          "retry_budget": {"percent": 100}}
@@ -431,6 +432,71 @@ class FallbackTest(Case):
         daemon = self.with_fallback(self.origin(hangs), spare=self.origin(late), fallback={
             "fallback_on": ["timeout"], "upstream": "spare"}, route={"timeouts": {"idle": "500ms"}})
         self.assert_fallback(self.request(daemon), 200, b"spare", "timeout")
+
+    def refused_fallback(self, fallback, spare, route):
+        """A breaker open for long, in front of a fallback that comes to nothing."""
+        daemon = self.with_fallback(self.origin(answers(500)), spare=spare, route={
+            "circuit_breaker": {"consecutive_failures": 1, "open_for": "40s"}, "retry": "off",
+            **route}, fallback={"upstream": "spare", **fallback})
+        self.assertEqual(500, self.request(daemon).status)
+        return daemon
+
+    def test_where_the_fallback_fails_the_time_to_wait_is_what_it_was_before(self):
+        daemon = self.refused_fallback({"fallback_on": ["circuit-open"]}, self.origin(resets), {})
+        response = self.request(daemon)
+        self.assert_local(response, 503, "circuit-open")
+        self.assertGreater(int(response.fields.get("Retry-After")), 20)
+
+    def test_the_callers_own_mistake_in_a_fallback_is_told(self):
+        spare = self.origin(hangs)
+        daemon = self.refused_fallback({"fallback_on": ["circuit-open"]}, spare,
+                                       {"limits": {"max_body_bytes": 3}})
+        client = self.client(daemon)
+        client.send_request("PUT", "/", [("Transfer-Encoding", "chunked")])
+        spare.wait_calls(1)
+        client.send(chunk(b"four"))
+        self.assert_local(client.read_response(), 413, "body-too-large")
+
+    def test_an_upgrade_reaches_the_fallback_of_a_request_that_was_not_admitted(self):
+        spare = self.origin()
+        daemon = self.with_fallback(self.origin(), spare=spare, route={
+            "rate_limit": {"requests": 1, "per": "60s", "burst": 1}},
+            fallback={"fallback_on": ["rate-limited"], "upstream": "spare"})
+        for _ in range(2):
+            self.request(daemon, fields={"Connection": "upgrade", "Upgrade": "websocket"})
+        self.assertEqual("websocket", spare.calls[0].fields.get("Upgrade"))
+
+    def test_a_response_given_up_for_a_fallback_that_breaks_keeps_its_status(self):
+        for status, words in ((500, ["5xx"]), (429, ["rate-limited"])):
+            daemon = self.with_fallback(self.origin(answers(status)), spare=self.origin(resets),
+                                        fallback={"fallback_on": words, "upstream": "spare"})
+            self.assert_local(self.request(daemon), status, "reset")
+
+    def test_a_malformed_response_is_a_reset(self):
+        daemon = self.with_fallback(self.origin(sends(b"garbage\r\n\r\n")), fallback={
+            "fallback_on": ["reset"], "respond": self.SORRY}, route={"retry": "off"})
+        self.assert_fallback(self.request(daemon), 200, b"sorry", "bad-response",
+                             "http_protocol_error")
+
+    def test_a_fallback_that_finds_no_place_leaves_the_cookie_as_it_was(self):
+        def by(cookie):
+            return {"policy": "ring_hash", "hash_on": {"cookie": {"name": cookie, "ttl": "1h"}}}
+        gate = self.gate()
+        spare = self.origin(waits_for(gate))
+        config = self.config(self.origin(answers(500)), upstream={"load_balancer": by("own")},
+                             route={"fallback": {"fallback_on": ["5xx"], "upstream": "spare"}})
+        config["upstreams"]["spare"] = {"endpoints": [spare.address], "load_balancer": by("other"),
+                                        "limits": {"max_requests": 1}}
+        daemon = self.start(config)
+        first = self.client(daemon)
+        first.send_request("GET", "/")
+        spare.wait_calls(1)
+        response = self.request(daemon)
+        self.assert_upstream_answer(response, 500)
+        self.assertEqual(["own"], [cookie.split("=")[0]
+                                   for cookie in response.fields.all("Set-Cookie")])
+        gate.set()
+        first.read_response()
 
     def test_within_the_same_deadline(self):
         spare = self.origin(hangs)
