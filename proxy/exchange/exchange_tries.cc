@@ -210,7 +210,7 @@ void Exchange::start_hedge() {
     return;
   }
   Lane& lane = free_lane();
-  if (begin_try(lane, TryKind::Hedge).start != Start::Running) return;
+  if (begin_try(lane, TryKind::Hedge).start != Start::Running) return upstream_->refund_retry();
   plan_->on_hedge_begun();
   on_try_started(lane, lane.attempt->endpoint());
   if (lane.connected()) on_try_ready(lane);
@@ -241,7 +241,11 @@ void Exchange::on_try_refused(Lane& lane, const Refusal& refusal) {
 
 // The upstream had no place for it. Of a retry that was granted, this is all that is left.
 void Exchange::refused_try(TryKind kind, const Refusal& refusal) {
-  if (kind == TryKind::Retry) plan_->on_retry_refused(denial_of(refusal.kind));
+  if (kind == TryKind::Retry) {
+    plan_->on_retry_refused(denial_of(refusal.kind));
+    const bool paid = plan_->last_retry_reason() != policy::RetryReason::StaleConnection;
+    if (paid) upstream_->refund_retry();
+  }
   fail(refusal.kind, refusal);
 }
 

@@ -188,6 +188,7 @@ class Upstream {
   // Of the recent times to the head; empty: too few are known. `percentile` from 50 to 99.
   virtual std::optional<Duration> latency_percentile(std::uint32_t percentile) = 0;
   virtual bool withdraw_retry() = 0;  // from the retry budget
+  virtual void refund_retry() = 0;    // it was not begun
 };
 
 // Who asks.

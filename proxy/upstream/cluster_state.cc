@@ -592,6 +592,11 @@ bool ClusterState::withdraw_retry(TimePoint now) {
   return budget_.withdraw(now);
 }
 
+void ClusterState::refund_retry(TimePoint now) {
+  const std::lock_guard lock(mutex_);
+  budget_.refund(now);
+}
+
 std::optional<Duration> ClusterState::latency_percentile(std::uint32_t percentile, TimePoint now) {
   const std::lock_guard lock(mutex_);
   // At least one sample is to lie beyond it: 20 for p95, 100 for p99.

@@ -143,6 +143,7 @@ class ClusterState {
   bool other_endpoint_usable(std::span<const std::uint32_t> tried, TimePoint now);
   bool breaker_refuses(TimePoint now);
   bool withdraw_retry(TimePoint now);
+  void refund_retry(TimePoint now);
   // Of the recent times to the head; empty while too few are known.
   std::optional<Duration> latency_percentile(std::uint32_t percentile, TimePoint now);
 

@@ -274,6 +274,20 @@ class HedgeTest(Case):
         self.assertEqual(200, client.read_response().status)
         self.assertEqual([], other.calls)
 
+    def test_a_hedge_that_finds_no_place_costs_nothing(self):
+        gate = self.gate()
+        slow, other, daemon = self.pair(waits_for(gate), answers(), upstream={
+            "limits": {"max_requests": 1},
+            "retry_budget": {"percent": 0, "min_per_second": 1, "window": "1s"}})
+        client = self.client(daemon)
+        client.send_request("GET", "/")
+        slow.wait_calls(1)
+        time.sleep(0.3)
+        self.assertEqual(1, daemon.metric("retry_budget_remaining"))
+        gate.set()
+        self.assertEqual(200, client.read_response().status)
+        self.assertEqual([], other.calls)
+
     def test_there_is_no_hedge_without_another_endpoint(self):
         gate = self.gate()
         origin = self.origin(waits_for(gate))

@@ -62,6 +62,7 @@ struct FakeUpstream final : Upstream {
   bool breaker_refuses() override { return false; }
   std::optional<Duration> latency_percentile(std::uint32_t) override { return std::nullopt; }
   bool withdraw_retry() override { return false; }
+  void refund_retry() override {}
 };
 
 struct Records final : Observer {
