@@ -139,6 +139,7 @@ void Connection::begin(std::string_view block, std::size_t beyond) {
                                          head());
   if (error != http::HeadError::None) {
     request_->close = true;
+    request_->body.start(Framing::None, 0);
     return exchange.refuse(listener_.scope(), listener_.routes(), *this, failure_of(error));
   }
   request_->body.start(head().framing, head().content_length);
@@ -279,8 +280,12 @@ void Connection::send_head(const http::ResponseHead& response, std::string_view 
                              .set_cookies = request.exchange.set_cookies(),
                              .edits = request.exchange.response_edits(),
                              .variables = request.exchange.response_variables()});
-  // Bytes that came after the request that asked for the upgrade belong to the tunnel.
-  if (tunnel && !partial_.empty()) listener_.scope().scheduler->soon(*this);
+  if (!tunnel) return;
+  // What the request still owes, and what came after it, belongs to the tunnel.
+  request.body_done = true;
+  clock_ = Clock::None;
+  phase_timer_.disarm();
+  if (!partial_.empty()) listener_.scope().scheduler->soon(*this);
 }
 
 void Connection::send_body(std::string_view bytes) {
@@ -386,10 +391,12 @@ void Connection::run() {
   if (!request_) return;
   if (!request_->complete) {
     // Broken off. A length or a chunk that does not end shows it; the end of the connection alone
-    // would look like a whole response, so that one is reset.
-    if (request_->response_framing == Framing::UntilClose && !request_->exchange.tunnelled()) {
-      stream_->reset();
-    }
+    // would look like a whole response, so that one is reset. So is a fault that is to look like
+    // one: nothing else ends without an answer.
+    const auto& exchange = request_->exchange;
+    const bool looks_whole =
+        request_->response_framing == Framing::UntilClose && !exchange.tunnelled();
+    if (looks_whole || !exchange.head_sent()) stream_->reset();
     return close_after_flush();
   }
   if (request_->close || request_->exchange.tunnelled()) return close_after_flush();

@@ -327,9 +327,7 @@ void Exchange::relay(Lane& lane, const http::ResponseHead& head, const TryEnd& e
     caller_->send_head(head, instead_of);
     return enter_tunnel();
   }
-  const bool endless =
-      head.headers.value_of(http::Field::ContentType).starts_with("text/event-stream");
-  arm(plan_->on_relayed(endless, now()).until);
+  arm(plan_->on_relayed(end.endless, now()).until);
   caller_->send_head(head, instead_of);
 }
 

@@ -208,9 +208,10 @@ void Exchange::fail(Why why) {
       if (!request_complete_ && !body_paused_) return on_caller_stalled(TimeoutKind::Read);
       record_.timeout = TimeoutKind::Idle;
       break;
-    case Why::TunnelIdleTimeout:
+    case Why::TunnelIdleTimeout:  // how they end, rather than a failure
       record_.timeout = TimeoutKind::TunnelIdle;
-      break;
+      give_up_all(TryOutcome::RequestTimeout);
+      return finish(false);
   }
   // A deadline that the caller made shorter says nothing of the upstream.
   const bool abandoned = why == Why::RequestTimeout && plan_->deadline_is_callers();

@@ -133,7 +133,6 @@ class Attempt {
   virtual void pause_response() = 0;
   virtual void resume_response() = 0;
   virtual bool connected() const = 0;
-  virtual std::string_view endpoint_address() const = 0;
   virtual std::uint32_t endpoint() const = 0;
   // Ends the try: what has not been settled is settled as `outcome`. A response that has begun is
   // read to its end and dropped where it is short, so that its connection can be used again.

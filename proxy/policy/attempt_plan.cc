@@ -148,13 +148,10 @@ Action AttemptPlan::retry_after_end(const TryEnd& end, const RetryRule::Verdict&
   }
   reason_ = verdict.reason;
   elsewhere_ = end.refused_elsewhere;
-  const bool dropped = end.outcome == TryOutcome::Response;
-  if (delay == Duration{}) return {.what = Do::Start, .give_up_response = dropped};
+  if (delay == Duration{}) return {.what = Do::Start};
   phase_ = Phase::BackingOff;
   phase_deadline_ = now + delay;
-  Action action = wait();
-  action.give_up_response = dropped;
-  return action;
+  return wait();
 }
 
 Action AttemptPlan::on_time(TimePoint now) {

@@ -72,7 +72,6 @@ class AttemptPlan {
     Why why = Why::LastTry;                      // Fail
     TryOutcome outcome = TryOutcome::Abandoned;  // GiveUp
     std::uint32_t lane = 0;                      // GiveUp
-    bool give_up_response = false;  // Wait, Start after a response: it is dropped, a retry follows
   };
 
   // Facts of the request that the rule asks for; fixed from the start.
@@ -128,7 +127,6 @@ class AttemptPlan {
   void touch(TimePoint now) { last_activity_ = now; }
 
   // What was decided, for the record.
-  int retries() const { return retries_; }
   bool next_needs_other_endpoint() const { return elsewhere_; }
   RetryReason last_retry_reason() const { return reason_; }
   std::optional<Denial> denial() const { return denial_; }

@@ -152,10 +152,6 @@ void Attempt::on_connection_writable() {
   events_->on_try_writable();
 }
 
-std::string_view Attempt::endpoint_address() const {
-  return ticket.endpoint ? std::string_view(ticket.endpoint->address) : std::string_view();
-}
-
 // The response.
 
 TryEnd Attempt::judge(const http::ResponseHead& head) const {
@@ -164,8 +160,9 @@ TryEnd Attempt::judge(const http::ResponseHead& head) const {
   judged.refused_elsewhere = http::equals_ignore_case(mark, "elsewhere");
   judged.refused_for_good = http::equals_ignore_case(mark, "no");
   judged.draining = judged.refused_elsewhere && says_draining(head.headers);
-  judged.endless = head.status == 101 ||
-                   head.headers.value_of(http::Field::ContentType).starts_with("text/event-stream");
+  constexpr std::string_view kEventStream = "text/event-stream";
+  const auto type = head.headers.value_of(http::Field::ContentType).substr(0, kEventStream.size());
+  judged.endless = head.status == 101 || http::equals_ignore_case(type, kEventStream);
   const bool untouched = judged.refused_elsewhere || head.status == 425;
   judged.processed = untouched ? Processed::NotProcessed : Processed::MaybeProcessed;
   return judged;

@@ -27,7 +27,6 @@ class Attempt final : public exchange::Attempt, private ConnectionUser, private 
   void pause_response() override;
   void resume_response() override;
   bool connected() const override;
-  std::string_view endpoint_address() const override;
   std::uint32_t endpoint() const override { return ticket.slot; }
   void end(policy::TryOutcome outcome) override;
 

@@ -166,6 +166,24 @@ class TunnelTest(Case):
         raw.close()
 
 
+    def test_a_request_body_cut_short_by_the_101_does_not_end_the_tunnel(self):
+        def echo(call):
+            call.head(101, [("Connection", "Upgrade"), ("Upgrade", "websocket")], "Switching")
+            while call.wire.fill():
+                call.send(call.wire.take(len(call.wire.buffer)))
+            call.over = True
+        daemon = self.proxy(self.origin(echo), listener={"timeouts": {"read": "300ms"}})
+        client = self.client(daemon)
+        client.send_request("GET", "/", [("Connection", "Upgrade"), ("Upgrade", "websocket"),
+                                         ("Content-Length", "5")])
+        self.assertEqual(101, client.read_response().status)
+        for byte in b"a", b"b":
+            time.sleep(0.3)  # together longer than `read`
+            client.send(byte)
+            self.assertEqual(byte, client.read_exact(1))
+        self.assertEqual(0, daemon.metric("timeouts_total", kind="read"))
+
+
 class ReloadTest(Case):
     def reload(self, daemon, config):
         before = daemon.metric("config_reloads_total", result="success")

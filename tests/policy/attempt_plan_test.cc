@@ -228,7 +228,6 @@ TEST_CASE_METHOD(Fixture, "while another try is under way a bad one is dropped, 
   auto lost = both();
   CHECK(ended(lost, kRefused, t0 + 60ms).what == Do::Wait);
   CHECK(gate.asked == 0);
-  CHECK(lost.retries() == 0);
   // The one that is left is an ordinary one.
   CHECK(lost.on_ended(1, kRefused, {}, true, gate, random, t0 + 70ms).what == Do::Start);
   CHECK(gate.asked == 1);
@@ -293,7 +292,6 @@ TEST_CASE_METHOD(Fixture, "a failed try is followed by another, max_retries time
     started(p, t0);
   }
   CHECK(ended(p, kReset).what == Do::Fail);
-  CHECK(p.retries() == 2);
   CHECK(p.denial() == Denial::MaxRetries);
 }
 
@@ -303,13 +301,6 @@ TEST_CASE_METHOD(Fixture, "the last real response is passed on where no retry is
   const auto action = ended(p, k503);
   CHECK(action.what == Do::Relay);
   CHECK(p.denial() == Denial::Budget);
-}
-
-TEST_CASE_METHOD(Fixture, "a response is dropped only when its retry is granted") {
-  auto p = plan();
-  const auto action = ended(p, k503);
-  CHECK(action.what == Do::Start);
-  CHECK(action.give_up_response);
 }
 
 TEST_CASE_METHOD(Fixture, "what may have been processed is not sent again unless it may be") {
@@ -330,7 +321,6 @@ TEST_CASE_METHOD(Fixture, "a stale connection costs neither a retry nor budget, 
   auto p = plan();
   CHECK(ended(p, kStale).what == Do::Start);
   CHECK_FALSE(gate.cost);
-  CHECK(p.retries() == 0);
   CHECK(ended(p, kStale).what == Do::Fail);
 }
 
