@@ -64,7 +64,7 @@ void describe(V& v, Redirect& r) {
   v.key("scheme", r.scheme, Maybe<Text>{{kScheme}},
         "http or https; with https the :80 of the request's host is left out.");
   v.key("host", r.host, Maybe<Text>{{kAuthority}}, "The host, with its port where it needs one.");
-  v.key("path", r.path, Maybe<Text>{{kPath}}, "The path, instead of path and query.");
+  v.key("path", r.path, Maybe<Text>{{kPath}}, "The path; the query stays as in the request.");
 }
 
 template <class V>
