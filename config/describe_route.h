@@ -69,7 +69,7 @@ void describe(V& v, Redirect& r) {
   v.key("scheme", r.scheme, Maybe<Text>{{kScheme}},
         "http or https; with https the :80 of the request's host is left out.");
   v.key("host", r.host, Maybe<Text>{{kAuthority}}, "The host, with its port where it needs one.");
-  v.key("path", r.path, Maybe<Text>{{kPath}}, "The path, instead of path and query.");
+  v.key("path", r.path, Maybe<Text>{{kPath}}, "The path; the query stays as in the request.");
 }
 
 template <class V>
@@ -112,7 +112,8 @@ void describe(V& v, RouteTimeouts& t) {
         "From the last byte of the request to the last of the response, all tries and waits "
         "included; then 504.");
   v.key("per_try", t.per_try, Off<Time>{},
-        "From the start of a try, its connect included, to the head of its response.");
+        "From the start of a try, its connect included, or from the last byte of the request where "
+        "that comes later, to the head of its response.");
   v.key("idle", t.idle, Off<Time>{}, "No byte moved in either direction.");
   v.key("tunnel_idle", t.tunnel_idle, Off<Time>{{.max = std::chrono::hours{24 * 30}}},
         "The same for upgraded connections and event streams, which the other three then leave "

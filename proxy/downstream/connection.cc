@@ -102,7 +102,7 @@ bool Connection::read_head(std::string_view& in) {
       return false;
     case Kind::Complete:
       in.remove_prefix(outcome.length - before);
-      begin(bytes.substr(0, outcome.length));
+      begin(bytes.substr(0, outcome.length), in.size());
       return true;
   }
   return false;
@@ -119,7 +119,7 @@ void Connection::drop_request() {
   listener_.counters().requests.fetch_sub(1, std::memory_order_relaxed);
 }
 
-void Connection::begin(std::string_view block) {
+void Connection::begin(std::string_view block, std::size_t beyond) {
   take_request();
   auto& exchange = request_->exchange;
   exchange.head_block().assign(block);
@@ -139,6 +139,7 @@ void Connection::begin(std::string_view block) {
                                          head());
   if (error != http::HeadError::None) {
     request_->close = true;
+    request_->body.start(Framing::None, 0);
     return exchange.refuse(listener_.scope(), listener_.routes(), *this, failure_of(error));
   }
   request_->body.start(head().framing, head().content_length);
@@ -148,7 +149,8 @@ void Connection::begin(std::string_view block) {
     request_->close = true;
     return exchange.refuse(listener_.scope(), listener_.routes(), *this, FailureKind::Draining);
   }
-  exchange.begin(listener_.scope(), listener_.routes(), *this);
+  const bool body_arrived = head().framing == Framing::Length && head().content_length <= beyond;
+  exchange.begin(listener_.scope(), listener_.routes(), *this, body_arrived);
 }
 
 // A head that cannot be understood: answered once, then the connection ends.
@@ -278,8 +280,12 @@ void Connection::send_head(const http::ResponseHead& response, std::string_view 
                              .set_cookies = request.exchange.set_cookies(),
                              .edits = request.exchange.response_edits(),
                              .variables = request.exchange.response_variables()});
-  // Bytes that came after the request that asked for the upgrade belong to the tunnel.
-  if (tunnel && !partial_.empty()) listener_.scope().scheduler->soon(*this);
+  if (!tunnel) return;
+  // What the request still owes, and what came after it, belongs to the tunnel.
+  request.body_done = true;
+  clock_ = Clock::None;
+  phase_timer_.disarm();
+  if (!partial_.empty()) listener_.scope().scheduler->soon(*this);
 }
 
 void Connection::send_body(std::string_view bytes) {
@@ -385,10 +391,12 @@ void Connection::run() {
   if (!request_) return;
   if (!request_->complete) {
     // Broken off. A length or a chunk that does not end shows it; the end of the connection alone
-    // would look like a whole response, so that one is reset.
-    if (request_->response_framing == Framing::UntilClose && !request_->exchange.tunnelled()) {
-      stream_->reset();
-    }
+    // would look like a whole response, so that one is reset. So is a fault that is to look like
+    // one: nothing else ends without an answer.
+    const auto& exchange = request_->exchange;
+    const bool looks_whole =
+        request_->response_framing == Framing::UntilClose && !exchange.tunnelled();
+    if (looks_whole || !exchange.head_sent()) stream_->reset();
     return close_after_flush();
   }
   if (request_->close || request_->exchange.tunnelled()) return close_after_flush();

@@ -60,7 +60,7 @@ class Connection final : public net::Retirable,
   bool read_head(std::string_view& in);
   void take_request();
   void drop_request();
-  void begin(std::string_view block);
+  void begin(std::string_view block, std::size_t beyond);  // `beyond`: bytes that came with it
   void refuse(exchange::FailureKind kind);
   bool read_body(std::string_view& in);
   void keep_for_later(std::string_view in);

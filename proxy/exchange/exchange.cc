@@ -55,13 +55,12 @@ void Exchange::reset(Scope& scope, const ListenerRoutes& listener, Caller& calle
   kept_charge_.move_to(scope.buffered);
   trailers_ = nullptr;
   first_try_at_ = {};
+  complete_at_ = kNever;
   main_ = &lanes_[0];
   request_complete_ = body_paused_ = response_paused_ = head_sent_ = continue_sent_ = false;
-  tunnelled_ = upgrade_allowed_ = false;
-  route_settled_ = false;
+  tunnelled_ = route_settled_ = false;
   repeatable_ = next_fresh_ = maybe_processed_ = false;
-  original_failure_ = FailureKind::None;
-  fallback_reason_ = {};
+  fallback_.reset();
   hashed_for_ = kNoIndex;
   for (std::string& cookie : set_cookies_) cookie.clear();
   fresh_key_.reset();
@@ -107,12 +106,15 @@ void Exchange::name_request() {
   request_id_ = {request_id_text_, sizeof(request_id_text_)};
 }
 
-void Exchange::begin(Scope& scope, const ListenerRoutes& listener, Caller& caller) {
+void Exchange::begin(Scope& scope, const ListenerRoutes& listener, Caller& caller,
+                     bool body_arrived) {
   reset(scope, listener, caller);
   name_request();
   request_complete_ = head_.framing == http::Framing::None;
+  if (request_complete_ || body_arrived) complete_at_ = record_.began;
   const auto attempt = head_.headers.value_of(http::Field::XOutriggerAttempt);
   received_attempt_ = attempt.empty() ? 0 : parse_attempt(attempt);
+  upgrade_allowed_ = upgrade_allowed();
 
   if (!find_route()) return;
   if (route_->config->respond) return respond(*route_->config->respond);
@@ -206,6 +208,13 @@ bool Exchange::may_be_repeated(const policy::RetryRule& rule) const {
   return rule.repeatable(head_.method, key && head_.headers.find(*key) != nullptr);
 }
 
+bool Exchange::upgrade_allowed() const {
+  const auto& upgrades = listener_->config->upgrades;
+  return std::ranges::any_of(upgrades, [this](const std::string& protocol) {
+    return http::equals_ignore_case(head_.upgrade, protocol);
+  });
+}
+
 // False where the caller's deadline is over already.
 bool Exchange::make_plan() {
   const auto at = now();
@@ -226,7 +235,7 @@ bool Exchange::make_plan() {
     return false;
   }
   arm(plan_->request_deadline());
-  if (request_complete_) arm(plan_->on_request_complete(at).until);
+  if (complete_at_ != kNever) arm(plan_->on_request_complete(at).until);
   return true;
 }
 
@@ -260,10 +269,6 @@ bool Exchange::rate_limited() {
 }
 
 bool Exchange::admit() {
-  const auto& upgrades = listener_->config->upgrades;
-  upgrade_allowed_ = std::ranges::any_of(upgrades, [this](const std::string& protocol) {
-    return http::equals_ignore_case(head_.upgrade, protocol);
-  });
   turn_.scheduler = scope_->scheduler;
   turn_.deadline = plan_->request_deadline();
   switch (route_->state->admit(turn_, now())) {
@@ -294,11 +299,14 @@ void Exchange::leave_line() {
 }
 // Relay.
 
+// A delay on purpose came before the admission; the caller's time to send its request is its own.
 void Exchange::settle_route(const TryEnd& end) {
-  if (route_settled_ || !turn_.permit.place || !fallback_reason_.empty()) return;
+  if (route_settled_ || !turn_.permit.place || fallback_) return;
   route_settled_ = true;
-  route_->state->record(turn_.permit, route_->state->verdict(end), now(), now() - record_.began);
-  if (route_->config->adaptive_concurrency) route_->state->sample(turn_.permit, end, now());
+  const auto from = std::max(turn_.permit.admitted_at, complete_at_);
+  const auto took = std::max(now() - from, Duration{});
+  route_->state->record(turn_.permit, route_->state->verdict(end), now(), took);
+  if (route_->config->adaptive_concurrency) route_->state->sample(turn_.permit, end, now(), took);
 }
 
 // The first head wins: the other tries are cancelled.
@@ -309,18 +317,18 @@ void Exchange::relay(Lane& lane, const http::ResponseHead& head, const TryEnd& e
   record_of(lane).relayed = true;
   settle_route(end);
   record_.status = head.status;
+  record_.failure = FailureKind::None;  // what a fallback has made good
   head_sent_ = true;
   kept_body_.clear();
   kept_charge_.set(0);
   body_replayable_ = false;
+  const std::string_view instead_of = fallback_ ? fallback_->reason : std::string_view();
   if (head.status == 101) {
-    caller_->send_head(head, fallback_reason_);
+    caller_->send_head(head, instead_of);
     return enter_tunnel();
   }
-  const bool endless =
-      head.headers.value_of(http::Field::ContentType).starts_with("text/event-stream");
-  arm(plan_->on_relayed(endless, now()).until);
-  caller_->send_head(head, fallback_reason_);
+  arm(plan_->on_relayed(end.endless, now()).until);
+  caller_->send_head(head, instead_of);
 }
 
 void Exchange::enter_tunnel() {
@@ -340,12 +348,14 @@ void Exchange::on_try_read_done(Lane& lane) {
   if (caller_->flush() || response_paused_ || !lane.attempt) return;
   response_paused_ = true;
   lane.attempt->pause_response();
+  arm(plan_->on_held_up(true, now()).until);
 }
 
 void Exchange::on_caller_writable() {
   if (plan_) plan_->touch(now());
   if (!response_paused_ || !main_->attempt) return;
   response_paused_ = false;
+  arm(plan_->on_held_up(false, now()).until);
   main_->attempt->resume_response();
 }
 

@@ -34,7 +34,9 @@ class Exchange final : private policy::RetryGate {
   http::RequestHead& request() { return head_; }
 
   // Starts on request() with the routes of `listener`. `scope`, `caller` outlive the exchange.
-  void begin(Scope& scope, const ListenerRoutes& listener, Caller& caller);
+  // `body_arrived`: all of it is told in this turn.
+  void begin(Scope& scope, const ListenerRoutes& listener, Caller& caller,
+             bool body_arrived = false);
   // The same for a request that is answered `kind` before it could be understood.
   void refuse(Scope& scope, const ListenerRoutes& listener, Caller& caller, FailureKind kind);
 
@@ -52,7 +54,6 @@ class Exchange final : private policy::RetryGate {
   void trim();
 
   bool active() const { return active_; }
-  bool request_complete() const { return request_complete_; }
   bool tunnelled() const { return tunnelled_; }
   bool head_sent() const { return head_sent_; }
   std::string_view request_id() const { return request_id_; }
@@ -95,6 +96,14 @@ class Exchange final : private policy::RetryGate {
     void run() override { exchange->on_turn(); }
   };
 
+  // What the route's fallback stands in for, once its upstream is asked instead.
+  struct Fallback {
+    FailureKind kind = FailureKind::None;  // None: a response, that was given up
+    Refusal refusal;
+    int status = 0;  // of the response
+    std::string_view reason;
+  };
+
   // In the order in which it happens.
   void reset(Scope& scope, const ListenerRoutes& listener, Caller& caller);
   void name_request();
@@ -104,6 +113,7 @@ class Exchange final : private policy::RetryGate {
   void respond(const config::Respond& answer);
   void redirect(const config::Redirect& elsewhere);
   bool may_be_repeated(const policy::RetryRule& rule) const;
+  bool upgrade_allowed() const;
   bool make_plan();
   bool shed();
   bool rate_limited();
@@ -123,7 +133,7 @@ class Exchange final : private policy::RetryGate {
   void give_up_all(policy::TryOutcome outcome, const Lane* but = nullptr);
   void relay(Lane& lane, const http::ResponseHead& head, const policy::TryEnd& end);
   void enter_tunnel();
-  void fail(FailureKind kind, const Refusal& refusal = {});
+  void fail(FailureKind kind, Refusal refusal = {});
   void fail(policy::AttemptPlan::Why why);
   void finish(bool complete);
 
@@ -142,7 +152,7 @@ class Exchange final : private policy::RetryGate {
   // The route's fallback.
   bool falls_back(FailureKind kind) const;
   bool falls_back(const policy::TryEnd& end) const;
-  bool start_fallback(FailureKind kind, std::string_view reason);
+  bool start_fallback(const Fallback& instead_of);
   void answer_fallback(FailureKind kind, std::string_view reason);
   void relay_or_fall_back(Lane& lane, const http::ResponseHead& head, const policy::TryEnd& end);
 
@@ -161,6 +171,7 @@ class Exchange final : private policy::RetryGate {
   }
   std::optional<std::uint64_t> hash_for(std::uint32_t upstream);
   StartResult begin_try(Lane& lane, TryKind kind);
+  void tell_deadline(Lane& lane);
   TryRecord& record_of(const Lane& lane) { return record_.tries[lane.record]; }
   void note_end(const policy::TryEnd& end);
   void end_try_record(const Lane& lane, const policy::TryEnd& end);
@@ -196,6 +207,7 @@ class Exchange final : private policy::RetryGate {
   policy::InjectedFault fault_;
   TimePoint delayed_until_ = kNever;  // by a fault
   TimePoint first_try_at_{};
+  TimePoint complete_at_ = kNever;  // the request's last byte had arrived
 
   std::array<std::uint32_t, kMaxTries> tried_;
   std::uint8_t tried_count_ = 0;
@@ -214,12 +226,11 @@ class Exchange final : private policy::RetryGate {
   bool in_line_ = false;
   bool was_in_line_ = false;
   bool repeatable_ = false;
-  bool maybe_processed_ = false;                      // a try may have reached an application
-  bool next_fresh_ = false;                           // the next try takes a new connection
-  FailureKind original_failure_ = FailureKind::None;  // the fallback's upstream is asked instead
-  std::uint32_t hashed_for_ = kNoIndex;               // the upstream that hash_ is for
+  bool maybe_processed_ = false;         // a try may have reached an application
+  bool next_fresh_ = false;              // the next try takes a new connection
+  std::uint32_t hashed_for_ = kNoIndex;  // the upstream that hash_ is for
   std::uint64_t hash_ = 0;
-  std::string_view fallback_reason_;  // likewise; empty: it is not
+  std::optional<Fallback> fallback_;
 
   char request_id_text_[32];
   std::string_view request_id_;

@@ -2,6 +2,7 @@
 // answer for the failure.
 
 #include <algorithm>
+#include <tuple>
 
 #include "proxy/exchange/exchange.h"
 
@@ -35,6 +36,12 @@ bool refused_for_good(FailureKind kind) {
   return kind == FailureKind::Shed || kind == FailureKind::RateLimited;
 }
 
+// Said whatever an upstream or its fallback has come to.
+bool callers_doing(FailureKind kind) {
+  return kind == FailureKind::BodyTooLarge || kind == FailureKind::BadRequest ||
+         kind == FailureKind::ReadTimeout;
+}
+
 std::uint32_t whole_seconds_up(Duration left) {
   using std::chrono::seconds;
   const auto whole = std::chrono::ceil<seconds>(left).count();
@@ -48,7 +55,7 @@ std::uint32_t whole_seconds_up(Duration left) {
 // The route's breaker has heard of what there was before any fallback.
 bool Exchange::falls_back(FailureKind kind) const {
   using Word = config::FallbackWord;
-  if (!route_ || !route_->config->fallback || !fallback_reason_.empty()) return false;
+  if (!route_ || !route_->config->fallback || fallback_) return false;
   const auto& words = route_->config->fallback->fallback_on;
   switch (kind) {
     case FailureKind::CircuitOpen:
@@ -69,9 +76,8 @@ bool Exchange::falls_back(FailureKind kind) const {
     case FailureKind::ConnectTimeout:
       return words.contains(Word::ConnectFailure);
     case FailureKind::Reset:
-      return words.contains(Word::Reset) || words.contains(Word::FiveXx);
     case FailureKind::BadResponse:
-      return words.contains(Word::FiveXx);
+      return words.contains(Word::Reset) || words.contains(Word::FiveXx);
     default:
       return false;
   }
@@ -79,7 +85,7 @@ bool Exchange::falls_back(FailureKind kind) const {
 
 bool Exchange::falls_back(const TryEnd& end) const {
   using Word = config::FallbackWord;
-  if (!route_->config->fallback || !fallback_reason_.empty()) return false;
+  if (!route_->config->fallback || fallback_) return false;
   const auto& words = route_->config->fallback->fallback_on;
   return (end.status >= 500 && words.contains(Word::FiveXx)) ||
          (end.status == 429 && words.contains(Word::RateLimited));
@@ -87,12 +93,14 @@ bool Exchange::falls_back(const TryEnd& end) const {
 
 // Asks the fallback's upstream. It is another send, and obeys what a retry obeys; it never waits
 // for a place, for then the answer in hand stands.
-bool Exchange::start_fallback(FailureKind kind, std::string_view reason) {
-  const bool may_be_sent = plan_ && body_replayable_ && now() < plan_->least_deadline(now()) &&
+bool Exchange::start_fallback(const Fallback& instead_of) {
+  const bool may_be_sent = plan_ && body_replayable_ && now() < plan_->request_deadline() &&
                            (!maybe_processed_ || may_be_repeated(route_->repeat_rule));
   if (!may_be_sent) return false;
   leave_line();
+  delayed_until_ = kNever;
   Upstream* const original = upstream_;
+  auto affinity = std::tuple(hashed_for_, hash_, set_cookies_[1]);
   upstream_ = scope_->upstreams[route_->fallback];
   record_.fallback = route_->fallback;
   tried_count_ = 0;
@@ -102,12 +110,12 @@ bool Exchange::start_fallback(FailureKind kind, std::string_view reason) {
   if (begin_try(lane, TryKind::First).start != Start::Running) {
     upstream_ = original;
     record_.fallback = kNoIndex;
+    std::tie(hashed_for_, hash_, set_cookies_[1]) = std::move(affinity);
     return false;
   }
   main_ = &lane;
   record_.fell_back = true;
-  original_failure_ = kind;
-  fallback_reason_ = reason;
+  fallback_ = instead_of;
   on_try_started(lane, lane.attempt->endpoint());
   if (lane.connected()) on_try_ready(lane);
   return true;
@@ -136,7 +144,7 @@ void Exchange::relay_or_fall_back(Lane& lane, const http::ResponseHead& head, co
   give_up_all(TryOutcome::Abandoned, &lane);
   settle_route(end);
   const bool responds = route_->config->fallback->respond.has_value();
-  if (!responds && !start_fallback(FailureKind::None, reason)) {
+  if (!responds && !start_fallback({.status = end.status, .reason = reason})) {
     return relay(lane, head, end);
   }
   lane.attempt->end(TryOutcome::Response);
@@ -146,30 +154,38 @@ void Exchange::relay_or_fall_back(Lane& lane, const http::ResponseHead& head, co
 
 // Ends other than the response's.
 
-void Exchange::fail(FailureKind kind, const Refusal& refusal) {
-  // The fallback has failed in its turn: what there was before it stands.
-  if (!head_sent_ && original_failure_ != FailureKind::None) kind = original_failure_;
+void Exchange::fail(FailureKind kind, Refusal refusal) {
+  // The fallback has failed in its turn: what there was before it stands, of a response at least
+  // the status, unless there is no time left.
+  const bool stands = fallback_ && !head_sent_ && !callers_doing(kind);
+  const bool status_stands =
+      stands && fallback_->kind == FailureKind::None && kind != FailureKind::Timeout;
+  if (stands && fallback_->kind != FailureKind::None) {
+    kind = fallback_->kind;
+    refusal = fallback_->refusal;
+  }
   record_.failure = kind;
   record_.limit = refusal.limit;
   if (head_sent_) {
-    const bool callers_doing = kind == FailureKind::BodyTooLarge || kind == FailureKind::BadRequest;
-    record_.aborted = callers_doing ? AbortSide::Downstream : AbortSide::Upstream;
+    record_.aborted = callers_doing(kind) ? AbortSide::Downstream : AbortSide::Upstream;
     return finish(false);
   }
   const LocalAnswer& answer = answer_for(kind);
   if (falls_back(kind)) {
     if (route_->config->fallback->respond) return answer_fallback(kind, answer.reason);
-    if (start_fallback(kind, answer.reason)) return;
+    if (start_fallback({.kind = kind, .refusal = refusal, .reason = answer.reason})) return;
   }
-  LocalReply reply{
-      .status = answer.status, .error = answer.error, .reason = answer.reason, .body = answer.body};
-  if (answer.status == 503 || answer.status == 429) {
+  LocalReply reply{.status = status_stands ? fallback_->status : answer.status,
+                   .error = answer.error,
+                   .reason = answer.reason,
+                   .body = answer.body};
+  if (reply.status == 503 || reply.status == 429) {
     reply.retry_after_s = whole_seconds_up(refusal.retry_after);
   }
   const bool inbound = listener_->config->direction == config::Direction::Inbound;
-  reply.refused_elsewhere = inbound && refused_elsewhere(kind);
+  reply.refused_elsewhere = inbound && !status_stands && refused_elsewhere(kind);
   reply.retry_no = inbound && refused_for_good(kind);
-  record_.status = answer.status;
+  record_.status = reply.status;
   record_.local_reply = true;
   head_sent_ = true;
   caller_->send_local(reply);
@@ -192,9 +208,10 @@ void Exchange::fail(Why why) {
       if (!request_complete_ && !body_paused_) return on_caller_stalled(TimeoutKind::Read);
       record_.timeout = TimeoutKind::Idle;
       break;
-    case Why::TunnelIdleTimeout:
+    case Why::TunnelIdleTimeout:  // how they end, rather than a failure
       record_.timeout = TimeoutKind::TunnelIdle;
-      break;
+      give_up_all(TryOutcome::RequestTimeout);
+      return finish(false);
   }
   // A deadline that the caller made shorter says nothing of the upstream.
   const bool abandoned = why == Why::RequestTimeout && plan_->deadline_is_callers();

@@ -147,14 +147,10 @@ StartResult Exchange::begin_try(Lane& lane, TryKind kind) {
                   .hash = hash_for(instead ? record_.fallback : record_.upstream),
                   .criticality = route_->config->criticality,
                   .tried = tried(),
-                  .deadline = plan_->request_deadline()};
+                  .deadline = plan_->request_deadline(),
+                  .complete_at = complete_at_};
   next_fresh_ = false;
-  const auto told = plan_->least_deadline(at);
-  if (told != kNever) {
-    lane.request.told_deadline = told;
-    lane.request.additions.has_timeout = true;
-    lane.request.additions.has_grpc_timeout = head_.headers.has(http::Field::GrpcTimeout);
-  }
+  tell_deadline(lane);
   lane.queued_since = {};
   StartResult result = upstream_->start(lane.request, lane);
   if (result.start == Start::Refused) {
@@ -164,6 +160,13 @@ StartResult Exchange::begin_try(Lane& lane, TryKind kind) {
     if (kind == TryKind::First && !instead) start_mirror(lane.request);
   }
   return result;
+}
+
+void Exchange::tell_deadline(Lane& lane) {
+  lane.request.told_deadline = plan_->request_deadline();
+  if (lane.request.told_deadline == kNever) return;
+  lane.request.additions.has_timeout = true;
+  lane.request.additions.has_grpc_timeout = head_.headers.has(http::Field::GrpcTimeout);
 }
 
 // The copy goes out after this turn's callback: it costs the caller no more than its bytes' copy.
@@ -201,12 +204,13 @@ void Exchange::start_try() {
 // It is paid out of the retry budget and never waits for a place; where it cannot be begun, the
 // tries under way go on.
 void Exchange::start_hedge() {
-  if (!request_complete_ || !body_replayable_ || !other_endpoint_usable() ||
-      upstream_->breaker_refuses() || !upstream_->withdraw_retry()) {
+  const bool kept = body_replayable_ && kept_body_.size() <= most_kept();
+  if (!request_complete_ || !kept || !other_endpoint_usable() || upstream_->breaker_refuses() ||
+      !upstream_->withdraw_retry()) {
     return;
   }
   Lane& lane = free_lane();
-  if (begin_try(lane, TryKind::Hedge).start != Start::Running) return;
+  if (begin_try(lane, TryKind::Hedge).start != Start::Running) return upstream_->refund_retry();
   plan_->on_hedge_begun();
   on_try_started(lane, lane.attempt->endpoint());
   if (lane.connected()) on_try_ready(lane);
@@ -237,7 +241,11 @@ void Exchange::on_try_refused(Lane& lane, const Refusal& refusal) {
 
 // The upstream had no place for it. Of a retry that was granted, this is all that is left.
 void Exchange::refused_try(TryKind kind, const Refusal& refusal) {
-  if (kind == TryKind::Retry) plan_->on_retry_refused(denial_of(refusal.kind));
+  if (kind == TryKind::Retry) {
+    plan_->on_retry_refused(denial_of(refusal.kind));
+    const bool paid = plan_->last_retry_reason() != policy::RetryReason::StaleConnection;
+    if (paid) upstream_->refund_retry();
+  }
   fail(refusal.kind, refusal);
 }
 
@@ -247,7 +255,8 @@ void Exchange::on_try_ready(Lane& lane) {
   const bool flowing = lane.attempt->flush();
   if (kept_body_.size() > most_kept()) {
     body_replayable_ = false;
-    kept_body_.clear();
+    const auto unsent = [](const Lane& each) { return each.attempt && !each.connected(); };
+    if (std::ranges::none_of(lanes_, unsent)) kept_body_.clear();
   }
   if (!flowing || !body_paused_) return;  // else on_try_writable resumes
   body_paused_ = false;
@@ -294,7 +303,12 @@ void Exchange::on_request_end(const http::Headers* trailers) {
   request_complete_ = true;
   send_mirror();
   trailers_ = trailers;
-  if (plan_) arm(plan_->on_request_complete(now()).until);
+  if (plan_ && complete_at_ == kNever) {
+    complete_at_ = now();
+    arm(plan_->on_request_complete(complete_at_).until);
+    main_->request.complete_at = complete_at_;
+    if (main_->attempt && !main_->connected()) tell_deadline(*main_);
+  }
   if (main_->connected()) main_->attempt->send_end(trailers);
 }
 

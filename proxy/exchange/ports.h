@@ -133,7 +133,6 @@ class Attempt {
   virtual void pause_response() = 0;
   virtual void resume_response() = 0;
   virtual bool connected() const = 0;
-  virtual std::string_view endpoint_address() const = 0;
   virtual std::uint32_t endpoint() const = 0;
   // Ends the try: what has not been settled is settled as `outcome`. A response that has begun is
   // read to its end and dropped where it is short, so that its connection can be used again.
@@ -166,6 +165,7 @@ struct TryRequest {
   std::span<const std::uint32_t> tried;  // endpoints this exchange has used
   TimePoint deadline = kNever;           // of the exchange: when an unanswered probe is given up
   TimePoint told_deadline = kNever;      // the upstream is told how long it is until then
+  TimePoint complete_at{};               // its last byte had arrived; kNever: it has not yet
 };
 
 enum class Start : std::uint8_t { Running, Queued, Refused };
@@ -187,6 +187,7 @@ class Upstream {
   // Of the recent times to the head; empty: too few are known. `percentile` from 50 to 99.
   virtual std::optional<Duration> latency_percentile(std::uint32_t percentile) = 0;
   virtual bool withdraw_retry() = 0;  // from the retry budget
+  virtual void refund_retry() = 0;    // it was not begun
 };
 
 // Who asks.

@@ -20,6 +20,7 @@ void write_location(const config::Redirect& redirect, const http::RequestHead& h
   if (!host.empty()) out.append(scheme).append("://").append(host);
   if (redirect.path) {
     out.append(*redirect.path);
+    if (!head.query().empty()) out.append("?").append(head.query());
   } else {
     out.append(head.target == "*" ? "/" : head.target);
   }

@@ -113,9 +113,10 @@ void RouteState::leave_line(Waiter& waiter) {
   line_.remove(waiter);
 }
 
-void RouteState::sample(Permit& permit, const policy::TryEnd& end, TimePoint now) {
+void RouteState::sample(Permit& permit, const policy::TryEnd& end, TimePoint now,
+                        Duration time_to_head) {
   const std::lock_guard lock(mutex_);
-  if (policy::is_load_sample(end)) adaptive_.sample(now - permit.admitted_at, now);
+  if (time_to_head > Duration{} && policy::is_load_sample(end)) adaptive_.sample(time_to_head, now);
   if (!end.endless) return;
   leave_adaptive_locked(permit);
   serve_line_locked(now);

@@ -58,8 +58,8 @@ class RouteState {
   // released once each.
   Admission admit(Waiter& waiter, TimePoint now);
   void leave_line(Waiter& waiter);  // idempotent
-  // What the exchange took up to its response head, or to its timeout.
-  void sample(Permit& permit, const policy::TryEnd& end, TimePoint now);
+  // What the exchange took up to its response head or timeout; 0: its request was not whole.
+  void sample(Permit& permit, const policy::TryEnd& end, TimePoint now, Duration time_to_head);
   void record(const Permit& permit, policy::Verdict verdict, TimePoint now, Duration time_to_head);
   void release(Permit& permit, TimePoint now);
   // By people; where the route has no circuit_breaker there is one as long as it is not Auto.

@@ -82,10 +82,6 @@ void Stream::reset() {
   if (Transport* transport = release()) transport->close_with_reset();
 }
 
-bool Stream::peer_gone() const {
-  return transport_ == nullptr || transport_->peer_gone();
-}
-
 std::string_view Stream::peer_ip() const {
   return transport_ == nullptr ? std::string_view{} : transport_->peer_ip();
 }

@@ -86,8 +86,6 @@ class Stream {
   // The abrupt end: RST to the peer. No event comes any more.
   void reset();
 
-  // The peer's end or an error was seen, or the stream was closed here.
-  bool peer_gone() const;
   // "" for a Unix socket.
   std::string_view peer_ip() const;
   // 0 for a Unix socket.

@@ -50,7 +50,6 @@ class Transport final : public HandleBlock, private Deferred, private TimerEvent
   std::size_t queued() const;
   std::uint64_t bytes_taken() const;
   std::uint64_t bytes_read() const { return bytes_read_; }
-  bool peer_gone() const { return eof_ || error_ != 0; }
   std::string_view peer_ip() const { return is_tcp_ ? peer_.host() : std::string_view{}; }
   std::uint16_t peer_port() const { return peer_.port(); }
   std::uint16_t local_port() const;

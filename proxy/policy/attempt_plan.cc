@@ -40,6 +40,7 @@ Denial denial_of(RetryGate::Answer answer) {
 }  // namespace
 
 TimePoint AttemptPlan::idle_deadline() const {
+  if (held_up_) return kNever;
   const auto& limit = phase_ == Phase::Tunnel ? settings_->tunnel_idle : settings_->idle;
   return limit ? saturating_add(last_activity_, *limit) : kNever;
 }
@@ -55,13 +56,17 @@ Action AttemptPlan::wait() const {
                              hedge_at_, idle_deadline()})};
 }
 
-TimePoint AttemptPlan::least_deadline(TimePoint now) const {
-  if (request_complete_ || !settings_->request) return request_deadline_;
-  return std::min(request_deadline_, saturating_add(now, *settings_->request));
+// While the caller still sends, nobody can be blamed for being slow but the caller.
+void AttemptPlan::count_from(std::uint32_t lane, TimePoint now) {
+  lane_deadlines_[lane] = settings_->per_try ? saturating_add(now, *settings_->per_try) : kNever;
+  hedge_at_ = hedge_after_ && may_hedge() ? saturating_add(now, *hedge_after_) : kNever;
 }
 
 Action AttemptPlan::on_request_complete(TimePoint now) {
   request_complete_ = true;
+  for (std::uint32_t lane = 0; lane < kMaxLanes; ++lane) {
+    if ((under_way_ & (1U << lane)) != 0) count_from(lane, now);
+  }
   if (phase_ != Phase::Tunnel && settings_->request) {
     request_deadline_ =
         std::min(request_.caller_deadline, saturating_add(now, *settings_->request));
@@ -79,9 +84,10 @@ Action AttemptPlan::on_started(std::uint32_t lane, std::optional<Duration> hedge
                                TimePoint now) {
   phase_ = Phase::Running;
   phase_deadline_ = kNever;
+  touch(now);
   under_way_ |= 1U << lane;
-  lane_deadlines_[lane] = settings_->per_try ? saturating_add(now, *settings_->per_try) : kNever;
-  hedge_at_ = hedge_after && may_hedge() ? saturating_add(now, *hedge_after) : kNever;
+  hedge_after_ = hedge_after;
+  if (request_complete_) count_from(lane, now);
   return wait();
 }
 
@@ -109,8 +115,9 @@ Action AttemptPlan::on_ended(std::uint32_t lane, const TryEnd& end,
                                                 .stale_retry_done = stale_retry_done_,
                                                 .body_replayable = body_replayable});
   if (others) {
-    // retry_on names it, or it is no response at all: the other try is the better answer.
-    const bool worse = verdict.named || end.outcome != TryOutcome::Response;
+    // A retry is due, and the other try is it; or there is no response at all to be kept.
+    const bool worse =
+        verdict.answer != RetryRule::Answer::No || end.outcome != TryOutcome::Response;
     return worse ? wait() : keep(end);
   }
   if (verdict.answer == RetryRule::Answer::No) return deny(verdict.denial, end);
@@ -141,13 +148,10 @@ Action AttemptPlan::retry_after_end(const TryEnd& end, const RetryRule::Verdict&
   }
   reason_ = verdict.reason;
   elsewhere_ = end.refused_elsewhere;
-  const bool dropped = end.outcome == TryOutcome::Response;
-  if (delay == Duration{}) return {.what = Do::Start, .give_up_response = dropped};
+  if (delay == Duration{}) return {.what = Do::Start};
   phase_ = Phase::BackingOff;
   phase_deadline_ = now + delay;
-  Action action = wait();
-  action.give_up_response = dropped;
-  return action;
+  return wait();
 }
 
 Action AttemptPlan::on_time(TimePoint now) {
@@ -180,6 +184,12 @@ Action AttemptPlan::on_time(TimePoint now) {
     action.what = Do::Hedge;
     return action;
   }
+  return wait();
+}
+
+Action AttemptPlan::on_held_up(bool held_up, TimePoint now) {
+  held_up_ = held_up;
+  touch(now);
   return wait();
 }
 

@@ -72,7 +72,6 @@ class AttemptPlan {
     Why why = Why::LastTry;                      // Fail
     TryOutcome outcome = TryOutcome::Abandoned;  // GiveUp
     std::uint32_t lane = 0;                      // GiveUp
-    bool give_up_response = false;  // Wait, Start after a response: it is dropped, a retry follows
   };
 
   // Facts of the request that the rule asks for; fixed from the start.
@@ -92,8 +91,9 @@ class AttemptPlan {
   }
 
   // Events, each answered with what to do next.
-  Action on_request_complete(
-      TimePoint now);               // its last byte has arrived: `request` counts from here
+  // Its last byte has arrived: `request` counts from here, and `per_try` and the hedge of the try
+  // that is under way.
+  Action on_request_complete(TimePoint now);
   Action on_queued(TimePoint now);  // the try waits for a place
   // The try has its place and endpoint. `hedge_after`: how long its head may take before it is
   // hedged; empty: not at all.
@@ -119,18 +119,19 @@ class AttemptPlan {
   // text/event-stream), for which `request` and `idle` give way to `tunnel_idle`.
   Action on_relayed(bool endless, TimePoint now);
 
+  // The response waits for its caller, who takes it slowly, or no longer does. Meanwhile nothing is
+  // idle: the caller is the listener's `write` to watch.
+  Action on_held_up(bool held_up, TimePoint now);
+
   // A byte moved either way: `idle` starts anew. Not an event, for it never asks for anything.
   void touch(TimePoint now) { last_activity_ = now; }
 
   // What was decided, for the record.
-  int retries() const { return retries_; }
   bool next_needs_other_endpoint() const { return elsewhere_; }
   RetryReason last_retry_reason() const { return reason_; }
   std::optional<Denial> denial() const { return denial_; }
+  // While the request is still arriving there is only the caller's own.
   TimePoint request_deadline() const { return request_deadline_; }
-  // The same as far as it is known while the request is still arriving: not later than the real
-  // one.
-  TimePoint least_deadline(TimePoint now) const;
   // The deadline in force is the caller's, which was shorter than the route's own.
   bool deadline_is_callers() const {
     return request_deadline_ != kNever && request_deadline_ == request_.caller_deadline;
@@ -146,6 +147,7 @@ class AttemptPlan {
   enum class Phase : std::uint8_t { Idle, Queued, Running, BackingOff, Relaying, Tunnel };
 
   Action wait() const;
+  void count_from(std::uint32_t lane, TimePoint now);
   Action retry_after_end(const TryEnd& end, const RetryRule::Verdict& verdict,
                          std::optional<Duration> retry_after, RetryGate& gate, Random& random,
                          TimePoint now);
@@ -159,12 +161,14 @@ class AttemptPlan {
   TimePoint phase_deadline_ = kNever;                // of the queue or the backoff
   std::array<TimePoint, kMaxLanes> lane_deadlines_;  // of the tries under way: per_try
   TimePoint hedge_at_ = kNever;
+  std::optional<Duration> hedge_after_;  // of the newest try
   TimePoint last_activity_;
   Phase phase_ = Phase::Idle;
   bool stale_retry_done_ = false;
   bool elsewhere_ = false;
   bool last_try_ = false;
   bool request_complete_ = false;
+  bool held_up_ = false;
   std::uint32_t under_way_ = 0;  // a bit a lane
   std::uint32_t hedges_ = 0;
   int retries_ = 0;

@@ -29,6 +29,11 @@ bool RetryBudget::withdraw(TimePoint now) {
   return true;
 }
 
+void RetryBudget::refund(TimePoint now) {
+  Tries& newest = ring_.at(now);
+  if (newest.retries > 0) --newest.retries;
+}
+
 double RetryBudget::room(const Tries& tries, double floor) const {
   return settings_.percent / 100 * tries.firsts + floor - tries.retries;
 }

@@ -31,6 +31,8 @@ class RetryBudget {
 
   void deposit(TimePoint now);   // one first try
   bool withdraw(TimePoint now);  // one retry or hedge, which is then begun; false: not affordable
+  // It could not be begun after all. What has left the newest bucket stays spent.
+  void refund(TimePoint now);
 
   // How many could be withdrawn now, with fractions; 0 or more.
   double remaining(TimePoint now) const;

@@ -51,14 +51,21 @@ class SimulatedConnection final : public Connection, private exchange::Task, pri
     busy_ = true;
     sent_ = true;
     received_ = reusable_ = request_complete_ = false;
+    unsent_ = head.framing == http::Framing::Length ? head.content_length : 0;
+    counts_ = head.framing == http::Framing::Length;
     question_ = {.method = std::string(head.method),
                  .attempt = add.attempt,
                  .timeout_ms = add.has_timeout ? add.timeout_ms : 0};
     ++network_.requests_now_;
     if (peer_closed_) later(std::chrono::microseconds(100), [this] { lose(false); });
   }
-  void send_body(std::string_view bytes) override { INVARIANT(busy_ || bytes.empty()); }
+  void send_body(std::string_view bytes) override {
+    INVARIANT(busy_ || bytes.empty());
+    INVARIANT(!counts_ || bytes.size() <= unsent_);
+    if (counts_) unsent_ -= bytes.size();
+  }
   void send_end(const http::Headers*) override {
+    INVARIANT(unsent_ == 0);
     request_complete_ = true;
     if (!peer_closed_) job_ = server_.ask(std::move(question_), *this);
   }
@@ -179,6 +186,8 @@ class SimulatedConnection final : public Connection, private exchange::Task, pri
   upstream::ConnectionUser* user_ = nullptr;
   upstream::ConnectionKeeper* keeper_ = nullptr;
   Question question_;
+  std::uint64_t unsent_ = 0;  // of a request body with a length
+  bool counts_ = false;       // it has one
   bool connected_ = false;
   bool busy_ = false;
   bool sent_ = false;

@@ -152,10 +152,6 @@ void Attempt::on_connection_writable() {
   events_->on_try_writable();
 }
 
-std::string_view Attempt::endpoint_address() const {
-  return ticket.endpoint ? std::string_view(ticket.endpoint->address) : std::string_view();
-}
-
 // The response.
 
 TryEnd Attempt::judge(const http::ResponseHead& head) const {
@@ -164,8 +160,9 @@ TryEnd Attempt::judge(const http::ResponseHead& head) const {
   judged.refused_elsewhere = http::equals_ignore_case(mark, "elsewhere");
   judged.refused_for_good = http::equals_ignore_case(mark, "no");
   judged.draining = judged.refused_elsewhere && says_draining(head.headers);
-  judged.endless = head.status == 101 ||
-                   head.headers.value_of(http::Field::ContentType).starts_with("text/event-stream");
+  constexpr std::string_view kEventStream = "text/event-stream";
+  const auto type = head.headers.value_of(http::Field::ContentType).substr(0, kEventStream.size());
+  judged.endless = head.status == 101 || http::equals_ignore_case(type, kEventStream);
   const bool untouched = judged.refused_elsewhere || head.status == 425;
   judged.processed = untouched ? Processed::NotProcessed : Processed::MaybeProcessed;
   return judged;
@@ -174,7 +171,7 @@ TryEnd Attempt::judge(const http::ResponseHead& head) const {
 void Attempt::on_response_head(const http::ResponseHead& head) {
   if (head.informational()) return events_->on_try_head(head, {});
   state_ = State::Responding;
-  time_to_head_ = scheduler->now() - started_;
+  time_to_head_ = time_taken();
   const TryEnd judged = judge(head);
   settle(judged);
   if (head.status == 101) enter_tunnel();
@@ -226,10 +223,15 @@ void Attempt::on_connection_lost(bool bad_response) {
 
 // The end.
 
+// Without the caller's time to send the request, which says nothing of the endpoint. 0: it was not
+// whole yet.
+Duration Attempt::time_taken() const {
+  return std::max(scheduler->now() - std::max(started_, request_->complete_at), Duration{});
+}
+
 void Attempt::settle(const TryEnd& try_end) {
-  const auto now = scheduler->now();
-  if (time_to_head_ == Duration{}) time_to_head_ = now - started_;
-  cluster_.state().settle(ticket, try_end, time_to_head_, now);
+  if (time_to_head_ == Duration{}) time_to_head_ = time_taken();
+  cluster_.state().settle(ticket, try_end, time_to_head_, scheduler->now());
 }
 
 void Attempt::finish(bool connection_stays) {

@@ -27,7 +27,6 @@ class Attempt final : public exchange::Attempt, private ConnectionUser, private 
   void pause_response() override;
   void resume_response() override;
   bool connected() const override;
-  std::string_view endpoint_address() const override;
   std::uint32_t endpoint() const override { return ticket.slot; }
   void end(policy::TryOutcome outcome) override;
 
@@ -48,6 +47,7 @@ class Attempt final : public exchange::Attempt, private ConnectionUser, private 
   void on_connection_lost(bool bad_response) override;
   void on_connection_writable() override;
 
+  Duration time_taken() const;
   void settle(const policy::TryEnd& try_end);
   void finish(bool connection_stays);
   void fail(const policy::TryEnd& try_end);

@@ -68,4 +68,8 @@ bool Cluster::withdraw_retry() {
   return state_->withdraw_retry(scheduler_.now());
 }
 
+void Cluster::refund_retry() {
+  state_->refund_retry(scheduler_.now());
+}
+
 }  // namespace outrigger::upstream

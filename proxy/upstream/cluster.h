@@ -28,6 +28,7 @@ class Cluster final : public exchange::Upstream {
   bool breaker_refuses() override;
   std::optional<Duration> latency_percentile(std::uint32_t percentile) override;
   bool withdraw_retry() override;
+  void refund_retry() override;
 
   void drop_idle() { pool_.close_idle(); }
   // The set of endpoints or their health may have changed: room may have appeared without a try's

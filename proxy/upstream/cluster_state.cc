@@ -459,7 +459,8 @@ void ClusterState::settle(Ticket& ticket, const policy::TryEnd& end, Duration ti
                        time_to_head);
       breaker_changes = breaker_.take_untold();
     }
-    if (policy::is_load_sample(end)) adaptive_.sample(time_to_head, now);
+    const bool timed = time_to_head > Duration{};
+    if (timed && policy::is_load_sample(end)) adaptive_.sample(time_to_head, now);
     if (end.endless) {
       leave_adaptive_locked(ticket);
       serve_queue_locked(now);
@@ -472,7 +473,7 @@ void ClusterState::settle(Ticket& ticket, const policy::TryEnd& end, Duration ti
     // quicker.
     const bool cut_off =
         end.outcome == TryOutcome::Abandoned && end.processed == policy::Processed::MaybeProcessed;
-    if ((ticket.sample || cut_off) && !policy::is_connect_failure(end.outcome)) {
+    if (timed && (ticket.sample || cut_off) && !policy::is_connect_failure(end.outcome)) {
       latency_.record(time_to_head, now);
     }
     const bool says_slow = cut_off && time_to_head > choice_.latency(ticket.slot, now);
@@ -482,7 +483,7 @@ void ClusterState::settle(Ticket& ticket, const policy::TryEnd& end, Duration ti
       change = ejection_->record(ticket.slot, end, now, ticket.probation);
       if (change.restored) choice_.forget_latency(ticket.slot);
     }
-    ticket.sample = ticket.sample || says_slow;
+    ticket.sample = (ticket.sample && (timed || ticket.failed)) || says_slow;
     update_selectable_locked(ticket.slot);
   }
   report(ticket.slot, change);
@@ -600,6 +601,11 @@ bool ClusterState::breaker_refuses(TimePoint now) {
 bool ClusterState::withdraw_retry(TimePoint now) {
   const std::lock_guard lock(mutex_);
   return budget_.withdraw(now);
+}
+
+void ClusterState::refund_retry(TimePoint now) {
+  const std::lock_guard lock(mutex_);
+  budget_.refund(now);
 }
 
 std::optional<Duration> ClusterState::latency_percentile(std::uint32_t percentile, TimePoint now) {

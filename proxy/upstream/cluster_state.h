@@ -128,7 +128,8 @@ class ClusterState {
   // answered at once.
   Admission admit(Waiter& waiter, bool may_queue, TimePoint now);
   void leave_queue(Waiter& waiter, TimePoint now);  // idempotent; a place it was handed passes on
-  // What the try came to: to breaker, ejection and balancer.
+  // What the try came to: to breaker, ejection and balancer. `time_to_head` 0: it had not begun, or
+  // the request not ended, and says nothing.
   void settle(Ticket& ticket, const policy::TryEnd& end, Duration time_to_head, TimePoint now);
   void body_broke(const Ticket& ticket, TimePoint now);  // adds one failure to the endpoint
   // The place comes back, and passes to the oldest waiter. `connection_stays`: only the request's
@@ -142,6 +143,7 @@ class ClusterState {
   bool other_endpoint_usable(std::span<const std::uint32_t> tried, TimePoint now);
   bool breaker_refuses(TimePoint now);
   bool withdraw_retry(TimePoint now);
+  void refund_retry(TimePoint now);
   // Of the recent times to the head; empty while too few are known.
   std::optional<Duration> latency_percentile(std::uint32_t percentile, TimePoint now);
 

@@ -92,7 +92,7 @@ void Http1Connection::on_timer(net::Timer&) {
       if (keeper_) keeper_->on_idle_over(*this);
       return;
     default:
-      if (draining_) lose(false);
+      if (draining_ || cut_off_) lose(false);
   }
 }
 
@@ -105,6 +105,8 @@ void Http1Connection::send_head(const http::RequestHead& head, const http::Reque
   scanner_.reset();
   partial_head_.clear();
   request_framing_ = head.framing;
+  unsent_ = head.framing == http::Framing::Length ? head.content_length : 0;
+  cut_off_ = false;
   to_head_ = head.is_head;
   upgrade_ = add.keep_upgrade;
   request_complete_ = received_ = reusable_ = false;
@@ -116,6 +118,10 @@ void Http1Connection::send_head(const http::RequestHead& head, const http::Reque
 void Http1Connection::send_body(std::string_view bytes) {
   if (bytes.empty() || !stream_) return;
   if (out_.full()) flush();
+  if (request_framing_ == http::Framing::Length && phase_ != Phase::Tunnel) {
+    if (bytes.size() > unsent_) return cut_off();
+    unsent_ -= bytes.size();
+  }
   const bool chunked = request_framing_ == http::Framing::Chunked && phase_ != Phase::Tunnel;
   if (chunked) http::write_chunk_size(out_.text(), bytes.size());
   out_.add(bytes);
@@ -124,9 +130,17 @@ void Http1Connection::send_body(std::string_view bytes) {
 
 void Http1Connection::send_end(const http::Headers* trailers) {
   if (!stream_) return;
+  if (unsent_ > 0 && phase_ != Phase::Tunnel) return cut_off();
   if (request_framing_ == http::Framing::Chunked) http::write_last_chunk(out_.text(), trailers);
   request_complete_ = true;
   flush();
+}
+
+// The body is not what the head has promised. Whatever came next would be read as a part of it, or
+// a part of it as the next request: the connection ends, and the try with it, soon.
+void Http1Connection::cut_off() {
+  cut_off_ = true;
+  timer_.arm(loop_.now());
 }
 
 bool Http1Connection::flush() {

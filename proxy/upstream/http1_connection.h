@@ -64,6 +64,7 @@ class Http1Connection final : public Connection,
   void on_writable() override;
   void on_timer(net::Timer& timer) override;
 
+  void cut_off();
   void consume(std::string_view in);
   bool read_head(std::string_view& in);
   bool take_head(std::string_view block);
@@ -74,7 +75,7 @@ class Http1Connection final : public Connection,
   bool has_owner() const { return user_ != nullptr || draining_; }
 
   net::Loop& loop_;
-  net::Timer timer_;  // connect, idle or drain, by phase
+  net::Timer timer_;  // connect, idle, drain or cut_off_, by phase
   std::unique_ptr<net::Connector> connector_;
   std::unique_ptr<net::Stream> stream_;
   ConnectionUser* user_ = nullptr;
@@ -91,7 +92,9 @@ class Http1Connection final : public Connection,
   http::Framing request_framing_ = http::Framing::None;
   bool to_head_ = false;
   bool upgrade_ = false;
+  std::uint64_t unsent_ = 0;  // of a request body with a length
   bool request_complete_ = false;
+  bool cut_off_ = false;
   bool received_ = false;
   bool reusable_ = false;
   bool draining_ = false;

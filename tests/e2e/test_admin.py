@@ -296,8 +296,9 @@ class FaultTest(AdminCase):
         daemon = self.proxy_with(origin, {"abort": {"percent": 100, "status": "reset"}})
         client = self.client(daemon)
         client.send_request("GET", "/")
-        with self.assertRaises((Incomplete, ConnectionError)):
+        with self.assertRaises(Incomplete) as broken:
             client.read_response_head()
+        self.assertTrue(broken.exception.was_reset)
         self.assertEqual([], origin.calls)
         daemon.wait_metric("faults_injected_total", 1, route="r", kind="reset")
 

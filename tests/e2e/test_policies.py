@@ -113,6 +113,7 @@ class TimeoutsTest(Case):
         self.assertEqual(b"", client.wait_closed())
         origin.wait_open(0)
         daemon.wait_metric("timeouts_total", 1, kind="tunnel-idle")
+        self.assertEqual(0, daemon.metric("responses_aborted_total"))
 
     def test_a_tunnel_and_an_event_stream_outlive_the_other_timeouts(self):
         gate = self.gate()
@@ -121,7 +122,7 @@ class TimeoutsTest(Case):
             if "Upgrade" in call.fields:
                 call.head(101, self.UPGRADE, "Switching")
             else:
-                call.head(200, {"Content-Type": "text/event-stream"})
+                call.head(200, {"Content-Type": "Text/Event-Stream; charset=utf-8"})
             call.over = True
             call.wait(gate)
             call.send("late")

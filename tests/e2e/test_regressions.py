@@ -43,6 +43,16 @@ class SlowReaderTest(Case):
         time.sleep(2.5)  # the behaviour under test: nothing is read for a while
         self.assertEqual(len(BIG), len(self.body_of(read_all(raw))))
 
+    def test_a_caller_that_rests_longer_than_idle_is_not_the_upstreams_silence(self):
+        body = BIG * 6  # more than all the buffers on its way
+        daemon = self.proxy(self.origin(answers(body=body)),
+                            route={"timeouts": {"request": "off", "idle": "300ms"}})
+        raw = connect(daemon, receive_buffer=4096)
+        raw.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        time.sleep(1)  # the behaviour under test
+        self.assertTrue(read_all(raw).endswith(body))
+        self.assertEqual(0, daemon.metric("timeouts_total", kind="idle"))
+
     def test_half_close_after_the_request_was_answered_does_not_cut_the_rest(self):
         daemon = self.proxy(self.origin(answers(body=BIG)))
         raw = connect(daemon, 16384)
@@ -87,6 +97,35 @@ class StalledCallerTest(Case):
         self.assertEqual(0, daemon.metric("circuit_breaker_state"))
         self.assertEqual(200, self.request(daemon).status)
 
+    def slow_put(self, daemon, rests):
+        client = self.client(daemon)
+        client.send_request("PUT", "/", [("Content-Length", "2")])
+        client.send(b"a")
+        time.sleep(rests)
+        client.send(b"b")
+        return client.read_response().status
+
+    def test_a_caller_that_sends_slowly_is_not_the_upstreams_slowness(self):
+        daemon = self.proxy(self.origin(), self.origin(), upstream={
+            "outlier_detection": {"consecutive_local_origin_failures": 2},
+            "circuit_breaker": {"min_requests": 2,
+                                "slow_call": {"over": "200ms", "rate_percent": 50}}},
+            route={"timeouts": {"per_try": "200ms"}, "retry": "off",
+                   "circuit_breaker": {"min_requests": 2,
+                                       "slow_call": {"over": "200ms", "rate_percent": 50}}})
+        self.assertEqual([200] * 6, self.many(6, lambda _: self.slow_put(daemon, 0.5)))
+        self.assertEqual(0, daemon.metric("outlier_ejections_total"))
+        for scope in "route", "upstream":
+            self.assertEqual(0, daemon.metric("circuit_breaker_state", scope=scope))
+
+    def test_a_delay_on_purpose_is_no_slow_call(self):
+        daemon = self.proxy(self.origin(), route={
+            "fault": {"delay": {"percent": 100, "duration": "300ms"}},
+            "circuit_breaker": {"min_requests": 2,
+                                "slow_call": {"over": "200ms", "rate_percent": 50}}})
+        self.assertEqual([200] * 4, self.many(4, lambda _: self.request(daemon).status))
+        self.assertEqual(0, daemon.metric("circuit_breaker_state", scope="route"))
+
     def test_the_read_clock_stands_while_the_proxy_pauses_the_caller(self):
         gate = self.gate()
         origin = self.origin(waits_for(gate))
@@ -125,6 +164,24 @@ class TunnelTest(Case):
             received += raw.recv(1 << 16)
         self.assertEqual(early + late, received.partition(b"\r\n\r\n")[2])
         raw.close()
+
+
+    def test_a_request_body_cut_short_by_the_101_does_not_end_the_tunnel(self):
+        def echo(call):
+            call.head(101, [("Connection", "Upgrade"), ("Upgrade", "websocket")], "Switching")
+            while call.wire.fill():
+                call.send(call.wire.take(len(call.wire.buffer)))
+            call.over = True
+        daemon = self.proxy(self.origin(echo), listener={"timeouts": {"read": "300ms"}})
+        client = self.client(daemon)
+        client.send_request("GET", "/", [("Connection", "Upgrade"), ("Upgrade", "websocket"),
+                                         ("Content-Length", "5")])
+        self.assertEqual(101, client.read_response().status)
+        for byte in b"a", b"b":
+            time.sleep(0.3)  # together longer than `read`
+            client.send(byte)
+            self.assertEqual(byte, client.read_exact(1))
+        self.assertEqual(0, daemon.metric("timeouts_total", kind="read"))
 
 
 class ReloadTest(Case):

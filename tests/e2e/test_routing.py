@@ -84,8 +84,8 @@ class RedirectTest(Case):
                 ({"scheme": "https"}, "https://test.local/old/x?y=%20z"),
                 ({"host": "new.example"}, "http://new.example/old/x?y=%20z"),
                 ({"host": "new.example:81"}, "http://new.example:81/old/x?y=%20z"),
-                ({"path": "/new"}, "http://test.local/new"),
-                ({"scheme": "https", "host": "n.e", "path": "/n"}, "https://n.e/n")):
+                ({"path": "/new"}, "http://test.local/new?y=%20z"),
+                ({"scheme": "https", "host": "n.e", "path": "/n"}, "https://n.e/n?y=%20z")):
             daemon = self.redirect(redirect)
             answer = self.request(daemon, "GET", "/old/x?y=%20z")
             self.assertEqual(308, answer.status)

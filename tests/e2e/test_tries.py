@@ -3,7 +3,8 @@
 import email.utils
 import time
 
-from harness import Case, answers, hangs, in_turn, resets, waits_for
+from harness import (Case, Silent, Wire, answers, chunk, hangs, in_turn, resets, sends,
+                     waits_for)
 
 TURNS = {"outlier_detection": "off", "load_balancer": {"policy": "round_robin"},
          "retry_budget": {"percent": 100}}
@@ -23,6 +24,33 @@ class DeadlineTest(Case):
         self.assertTrue(5000 < first <= 10_000, first)
         self.assertTrue(0 < shortened <= 5000, shortened)
         self.assertTrue(5000 < not_lengthened <= 10_000, not_lengthened)
+
+    def test_while_the_request_arrives_only_the_callers_own_is_told(self):
+        origin = self.origin()
+        daemon = self.proxy(origin, route={"timeouts": {"request": "10s"}})
+        for index, (fields, told) in enumerate([((), False), ((("x-request-timeout-ms", "60000"),),
+                                                              True)]):
+            client = self.client(daemon)
+            client.send_request("PUT", "/", [*fields, ("Content-Length", "2")])
+            client.send(b"a")
+            origin.wait_calls(index + 1)
+            client.send(b"b")
+            self.assertEqual(200, client.read_response().status)
+            self.assertEqual(told, "x-request-timeout-ms" in origin.calls[index].fields)
+        self.assertGreater(self.left(origin.calls[1]), 10_000)
+
+    def test_an_upload_slower_than_request_passes_two_proxies(self):
+        origin = self.origin()
+        route = {"timeouts": {"request": "500ms"}}
+        inner = self.proxy(origin, route=route, listener={"direction": "inbound"})
+        outer = self.proxy(inner, route=route)
+        client = self.client(outer)
+        client.send_request("PUT", "/", [("Content-Length", "8")])
+        for _ in range(8):
+            client.send(b"x")
+            time.sleep(0.1)
+        self.assertEqual(200, client.read_response().status)
+        self.assertEqual(b"x" * 8, origin.calls[0].body)
 
     def test_it_is_said_anew_on_each_try(self):
         def fail_late(call):
@@ -201,6 +229,22 @@ class HedgeTest(Case):
         self.assertEqual(200, self.request(daemon, "PUT", body=body).status)
         self.assertEqual([body], [call.body for call in fast.calls])
 
+    def test_a_body_too_large_to_be_kept_is_sent_whole_to_the_one_that_connects_late(self):
+        silent, other = Silent(), self.origin(hangs)
+        self.addCleanup(silent.stop)
+        daemon = self.proxy(silent, other, route=self.HEDGE,
+                            upstream={**TURNS, "timeouts": {"connect": "20s"}})
+        body, client = b"x" * 100_000, self.client(daemon)
+        client.send_request("PUT", "/", body=body)
+        daemon.wait_metric("upstream_connections", 1, state="connecting")
+        late = Wire(silent.relent())
+        _, fields = late.read_head()
+        self.assertEqual(body, late.read_exact(int(fields.get("Content-Length"))))
+        late.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        self.assertEqual(200, client.read_response().status)
+        self.assertEqual([], other.calls)
+        late.close()
+
     def test_only_what_may_be_sent_again_is_hedged(self):
         gate = self.gate()
         slow, other, daemon = self.pair(waits_for(gate), answers(body=b"hedge"))
@@ -226,6 +270,20 @@ class HedgeTest(Case):
         client.send_request("GET", "/")
         slow.wait_calls(1)
         time.sleep(0.3)
+        gate.set()
+        self.assertEqual(200, client.read_response().status)
+        self.assertEqual([], other.calls)
+
+    def test_a_hedge_that_finds_no_place_costs_nothing(self):
+        gate = self.gate()
+        slow, other, daemon = self.pair(waits_for(gate), answers(), upstream={
+            "limits": {"max_requests": 1},
+            "retry_budget": {"percent": 0, "min_per_second": 1, "window": "1s"}})
+        client = self.client(daemon)
+        client.send_request("GET", "/")
+        slow.wait_calls(1)
+        time.sleep(0.3)
+        self.assertEqual(1, daemon.metric("retry_budget_remaining"))
         gate.set()
         self.assertEqual(200, client.read_response().status)
         self.assertEqual([], other.calls)
@@ -380,6 +438,79 @@ class FallbackTest(Case):
         daemon = self.with_fallback(dead, spare=spare, fallback={
             "fallback_on": ["connect-failure"], "upstream": "spare"})
         self.assert_local(self.request(daemon), 502, "connect-failure", "connection_refused")
+
+    def test_what_idle_has_cut_is_answered_by_a_fallback_with_time_of_its_own(self):
+        def late(call):
+            time.sleep(0.1)
+            call.answer(body=b"spare")
+        daemon = self.with_fallback(self.origin(hangs), spare=self.origin(late), fallback={
+            "fallback_on": ["timeout"], "upstream": "spare"}, route={"timeouts": {"idle": "500ms"}})
+        self.assert_fallback(self.request(daemon), 200, b"spare", "timeout")
+
+    def refused_fallback(self, fallback, spare, route):
+        """A breaker open for long, in front of a fallback that comes to nothing."""
+        daemon = self.with_fallback(self.origin(answers(500)), spare=spare, route={
+            "circuit_breaker": {"consecutive_failures": 1, "open_for": "40s"}, "retry": "off",
+            **route}, fallback={"upstream": "spare", **fallback})
+        self.assertEqual(500, self.request(daemon).status)
+        return daemon
+
+    def test_where_the_fallback_fails_the_time_to_wait_is_what_it_was_before(self):
+        daemon = self.refused_fallback({"fallback_on": ["circuit-open"]}, self.origin(resets), {})
+        response = self.request(daemon)
+        self.assert_local(response, 503, "circuit-open")
+        self.assertGreater(int(response.fields.get("Retry-After")), 20)
+
+    def test_the_callers_own_mistake_in_a_fallback_is_told(self):
+        spare = self.origin(hangs)
+        daemon = self.refused_fallback({"fallback_on": ["circuit-open"]}, spare,
+                                       {"limits": {"max_body_bytes": 3}})
+        client = self.client(daemon)
+        client.send_request("PUT", "/", [("Transfer-Encoding", "chunked")])
+        spare.wait_calls(1)
+        client.send(chunk(b"four"))
+        self.assert_local(client.read_response(), 413, "body-too-large")
+
+    def test_an_upgrade_reaches_the_fallback_of_a_request_that_was_not_admitted(self):
+        spare = self.origin()
+        daemon = self.with_fallback(self.origin(), spare=spare, route={
+            "rate_limit": {"requests": 1, "per": "60s", "burst": 1}},
+            fallback={"fallback_on": ["rate-limited"], "upstream": "spare"})
+        for _ in range(2):
+            self.request(daemon, fields={"Connection": "upgrade", "Upgrade": "websocket"})
+        self.assertEqual("websocket", spare.calls[0].fields.get("Upgrade"))
+
+    def test_a_response_given_up_for_a_fallback_that_breaks_keeps_its_status(self):
+        for status, words in ((500, ["5xx"]), (429, ["rate-limited"])):
+            daemon = self.with_fallback(self.origin(answers(status)), spare=self.origin(resets),
+                                        fallback={"fallback_on": words, "upstream": "spare"})
+            self.assert_local(self.request(daemon), status, "reset")
+
+    def test_a_malformed_response_is_a_reset(self):
+        daemon = self.with_fallback(self.origin(sends(b"garbage\r\n\r\n")), fallback={
+            "fallback_on": ["reset"], "respond": self.SORRY}, route={"retry": "off"})
+        self.assert_fallback(self.request(daemon), 200, b"sorry", "bad-response",
+                             "http_protocol_error")
+
+    def test_a_fallback_that_finds_no_place_leaves_the_cookie_as_it_was(self):
+        def by(cookie):
+            return {"policy": "ring_hash", "hash_on": {"cookie": {"name": cookie, "ttl": "1h"}}}
+        gate = self.gate()
+        spare = self.origin(waits_for(gate))
+        config = self.config(self.origin(answers(500)), upstream={"load_balancer": by("own")},
+                             route={"fallback": {"fallback_on": ["5xx"], "upstream": "spare"}})
+        config["upstreams"]["spare"] = {"endpoints": [spare.address], "load_balancer": by("other"),
+                                        "limits": {"max_requests": 1}}
+        daemon = self.start(config)
+        first = self.client(daemon)
+        first.send_request("GET", "/")
+        spare.wait_calls(1)
+        response = self.request(daemon)
+        self.assert_upstream_answer(response, 500)
+        self.assertEqual(["own"], [cookie.split("=")[0]
+                                   for cookie in response.fields.all("Set-Cookie")])
+        gate.set()
+        first.read_response()
 
     def test_within_the_same_deadline(self):
         spare = self.origin(hangs)

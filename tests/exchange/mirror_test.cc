@@ -34,7 +34,6 @@ struct FakeAttempt final : Attempt {
   void pause_response() override {}
   void resume_response() override {}
   bool connected() const override { return is_connected; }
-  std::string_view endpoint_address() const override { return "e"; }
   std::uint32_t endpoint() const override { return 0; }
   void end(TryOutcome outcome) override { ended_as = outcome; }
   void release() override { in_use = false; }
@@ -62,6 +61,7 @@ struct FakeUpstream final : Upstream {
   bool breaker_refuses() override { return false; }
   std::optional<Duration> latency_percentile(std::uint32_t) override { return std::nullopt; }
   bool withdraw_retry() override { return false; }
+  void refund_retry() override {}
 };
 
 struct Records final : Observer {

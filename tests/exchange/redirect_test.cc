@@ -28,8 +28,8 @@ TEST_CASE("a redirect replaces what it names and keeps the rest of the request")
   CHECK(to({.scheme = "https"}) == "https://a.b:8080/c/d?e=f%20g");
   CHECK(to({.host = "x.y"}) == "http://x.y/c/d?e=f%20g");
   CHECK(to({.host = "x.y:81"}) == "http://x.y:81/c/d?e=f%20g");
-  CHECK(to({.path = "/new"}) == "http://a.b:8080/new");
-  CHECK(to({.scheme = "https", .host = "x.y", .path = "/"}) == "https://x.y/");
+  CHECK(to({.path = "/new"}) == "http://a.b:8080/new?e=f%20g");
+  CHECK(to({.scheme = "https", .host = "x.y", .path = "/"}) == "https://x.y/?e=f%20g");
 }
 
 TEST_CASE("the port that belongs to http does not follow to https") {

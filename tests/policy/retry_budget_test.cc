@@ -249,4 +249,14 @@ TEST_CASE("a budget allocates nothing at work") {
   CHECK(test::allocations() == before);
 }
 
+TEST_CASE("what was not begun is paid back, and never more than was taken") {
+  RetryBudget budget{{.percent = 0, .min_per_second = 0.1, .window = 10s}};
+  REQUIRE(budget.withdraw(t0));
+  REQUIRE_FALSE(budget.withdraw(t0));
+  budget.refund(t0);
+  budget.refund(t0);
+  CHECK(budget.withdraw(t0));
+  CHECK_FALSE(budget.withdraw(t0));
+}
+
 }  // namespace outrigger::policy

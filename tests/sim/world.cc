@@ -34,7 +34,11 @@ class World::SimCaller final : public simulation::VirtualCaller {
     request.authority = "sim";
     const bool body = request.method == "POST" || request.method == "PUT";
     chunks_left_ = body ? 1 + world_.random_.below(3) : 0;
-    request.framing = body ? http::Framing::Chunked : http::Framing::None;
+    const bool has_length = body && world_.random_.below(2) == 0;
+    request.framing = !body        ? http::Framing::None
+                      : has_length ? http::Framing::Length
+                                   : http::Framing::Chunked;
+    if (has_length) request.content_length = chunks_left_ * kChunk;
     if (body && world_.random_.below(4) == 0) request.headers.add("Idempotency-Key", "k");
     if (world_.random_.below(6) == 0) request.headers.add("x-request-timeout-ms", "120");
     // Some leave before they are answered.
@@ -77,6 +81,8 @@ class World::SimCaller final : public simulation::VirtualCaller {
   }
 
  private:
+  static constexpr std::size_t kChunk = 40 * 1024;
+
   void on_over(bool complete) override {
     world_.require(!over_, "an exchange ended twice");
     world_.require(!complete || ended_, "a complete exchange without a whole response");
@@ -89,7 +95,7 @@ class World::SimCaller final : public simulation::VirtualCaller {
       chunk_held_ = true;
       return;
     }
-    static const std::string bytes(40 * 1024, 'x');
+    static const std::string bytes(kChunk, 'x');
     exchange_.on_body(bytes);
     if (!exchange_.active()) return;
     if (--chunks_left_ > 0) {

@@ -137,4 +137,26 @@ TEST_CASE("in panic only who is ejected gets nothing, and it is shown") {
   CHECK_FALSE(counts.contains("10.0.0.2:80"));
 }
 
+TEST_CASE("a try without a time, for it had not begun or its request not ended, is no sample") {
+  Cluster cluster({});
+  cluster.resolve(1, 1);
+  constexpr TimePoint now{1h};
+  const auto come_to = [&](const policy::TryEnd& end, Duration took) {
+    Try one;
+    one.scheduler = &cluster.time;
+    REQUIRE(cluster.state.admit(one, false, now) == ClusterState::Admission::Granted);
+    cluster.state.settle(one.ticket, end, took, now);
+    cluster.state.finish(one.ticket, took, false, now);
+  };
+  come_to({.status = 200}, 40ms);
+  for (int i = 0; i < 10; ++i) {
+    come_to({.status = 200}, 0ms);
+    come_to({.outcome = policy::TryOutcome::Abandoned}, 0ms);
+  }
+  CHECK_FALSE(cluster.state.latency_percentile(50, now));
+  come_to({.status = 200}, 40ms);
+  REQUIRE(cluster.state.latency_percentile(50, now));
+  CHECK(*cluster.state.latency_percentile(50, now) > 30ms);
+}
+
 }  // namespace outrigger::upstream

@@ -68,6 +68,16 @@ class Silent:
         except (TimeoutError, BlockingIOError):
             return False
 
+    def relent(self):
+        """Takes the queue away and accepts the next that tries to connect."""
+        for one in self._queued:
+            one.close()
+        while True:
+            connection, _ = self._listener.accept()
+            if connection.recv(1, socket.MSG_PEEK):
+                return connection
+            connection.close()
+
     def stop(self):
         for one in self._queued:
             one.close()

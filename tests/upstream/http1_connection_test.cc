@@ -1,0 +1,95 @@
+#include "proxy/upstream/http1_connection.h"
+
+#include "tests/net/sockets.h"
+
+namespace outrigger::upstream {
+namespace {
+
+using namespace std::chrono_literals;
+
+// What an attempt would hear.
+struct User final : ConnectionUser {
+  void on_connected() override { connected = true; }
+  void on_connect_failed(bool) override {}
+  void on_response_head(const http::ResponseHead& head) override { status = head.status; }
+  void on_response_body(std::string_view) override {}
+  void on_response_end(const http::Headers*) override { ended = true; }
+  void on_read_done() override {}
+  void on_connection_lost(bool) override { lost = true; }
+  void on_connection_writable() override {}
+
+  bool connected = false;
+  int status = 0;
+  bool ended = false;
+  bool lost = false;
+};
+
+// A PUT of ten bytes is on its way, and the other end reads what comes.
+struct Asked {
+  Asked() {
+    const auto endpoint = std::make_shared<Endpoint>(
+        Endpoint{.id = 1, .address = door.listener->address(), .configured = "e"});
+    connection = Http1ConnectionFactory(loop).connect(endpoint, 0, 10s);
+    connection->attach(user);
+    REQUIRE(net::run_until(loop, [&] { return user.connected && !door.accepted.empty(); }));
+    origin.take(std::move(door.accepted.front()));
+    http::RequestHead head;
+    head.method = "PUT";
+    head.target = head.path = "/";
+    head.framing = http::Framing::Length;
+    head.content_length = 10;
+    connection->send_head(head, {});
+  }
+
+  net::Loop loop;
+  net::Door door{loop, "127.0.0.1:0"};
+  net::End origin;
+  User user;
+  ConnectionPtr connection;
+};
+
+}  // namespace
+
+TEST_CASE("a request whose body has the length it promised leaves its connection to the next") {
+  Asked asked;
+  asked.connection->send_body("01234");
+  asked.connection->send_body("56789");
+  asked.connection->send_end(nullptr);
+  REQUIRE(net::run_until(asked.loop, [&] { return asked.origin.got.ends_with("0123456789"); }));
+  asked.origin.stream->write("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+  REQUIRE(net::run_until(asked.loop, [&] { return asked.user.ended; }));
+  CHECK(asked.connection->reusable());
+}
+
+TEST_CASE(
+    "a body shorter than it promised ends the try, and no request follows on the connection") {
+  Asked asked;
+  asked.connection->send_body("01234");
+  asked.connection->send_end(nullptr);
+  REQUIRE(net::run_until(asked.loop, [&] { return asked.user.lost; }));
+  CHECK_FALSE(asked.connection->reusable());
+}
+
+TEST_CASE("what is more than a body has promised is never sent") {
+  Asked asked;
+  asked.connection->send_body("0123456789");
+  asked.connection->send_body("GET /");
+  asked.connection->flush();
+  REQUIRE(net::run_until(asked.loop, [&] { return asked.user.lost; }));
+  asked.connection.reset();
+  REQUIRE(net::run_until(asked.loop, [&] { return asked.origin.ended(); }));
+  CHECK(asked.origin.got.ends_with("0123456789"));
+}
+
+TEST_CASE("an answer to a body cut short does not make its connection reusable") {
+  Asked asked;
+  asked.connection->send_body("01234");
+  asked.connection->flush();
+  REQUIRE(net::run_until(asked.loop, [&] { return asked.origin.got.ends_with("01234"); }));
+  asked.origin.stream->write("HTTP/1.1 413 No\r\nContent-Length: 0\r\n\r\n");
+  REQUIRE(net::run_until(asked.loop, [&] { return asked.user.ended; }));
+  CHECK(asked.user.status == 413);
+  CHECK_FALSE(asked.connection->reusable());
+}
+
+}  // namespace outrigger::upstream
