@@ -210,6 +210,7 @@ void Daemon::come_into_force(Prepared prepared) {
     });
     routes_ = std::move(routes);
   }
+  end_faults();
   connections_.max = config->overload.max_connections;
   buffered_.set_bound(*config->overload.max_buffered_bytes);
   for (const BoundListener& listener : listeners_) assignment.counters.push_back(listener.counters);
