@@ -283,7 +283,10 @@ std::optional<std::string> Daemon::start_admin() {
     std::optional<std::string> token;
     if (config_->admin->token_file) {
       std::ifstream file(*config_->admin->token_file);
-      if (!file || !std::getline(file, token.emplace()) || token->empty()) {
+      if (file) std::getline(file, token.emplace());
+      // An editor's "\r\n" is no part of it.
+      if (token) token->erase(token->find_last_not_of(" \t\r") + 1);
+      if (!token || token->empty()) {
         return "admin.token_file " + *config_->admin->token_file + ": no token can be read from it";
       }
     }

@@ -74,7 +74,7 @@ class RulesTest(AdminCase):
     def test_with_a_token_only_the_token_counts(self):
         token_file = f"{self.directory}/token"
         with open(token_file, "w", encoding="ascii") as file:
-            file.write("secret\n")
+            file.write("secret\r\n")  # as a Windows editor leaves it
         daemon = self.proxy(self.origin(), admin={"token_file": token_file})
         bearer = {"Authorization": "Bearer secret"}
         for method, path in self.CHANGES:
