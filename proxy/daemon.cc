@@ -58,6 +58,7 @@ metrics::Catalogue catalogue_of(const config::Config& config) {
                 responds ? "respond"
                 : asks   ? *route.fallback->upstream
                          : ""};
+      labels.hedges = route.hedge.has_value();
       if (!route.split) continue;
       labels.upstream = route.split->to.front().upstream;
       for (const auto& target : route.split->to) {
