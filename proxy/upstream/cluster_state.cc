@@ -225,8 +225,11 @@ ClusterState::Admission ClusterState::admit_or_queue_locked(Waiter& waiter, bool
     breaker_->admit(now);  // counts the rejection
     return refused({.kind = FailureKind::CircuitOpen, .retry_after = breaker_->retry_after(now)});
   }
-  if (!adaptive_.has_room() || line_.size() > 0) return join_line_locked(waiter, may_queue, now);
-  if (queue_.size() == 0 && admit_locked(waiter, now)) {
+  // A reload may have made room that nobody's end did.
+  if (adaptive_.has_room() && line_.size() > 0) serve_queue_locked(now);
+  const bool behind_line = adaptive_.on() && line_.size() > 0;
+  if (!adaptive_.has_room() || behind_line) return join_line_locked(waiter, may_queue, now);
+  if (queue_.size() == 0 && line_.size() == 0 && admit_locked(waiter, now)) {
     return waiter.refusal.kind == FailureKind::None ? Admission::Granted : Admission::Refused;
   }
   if (!may_queue || settings_.limits.max_pending == 0) {
