@@ -52,7 +52,7 @@ exchange::UpstreamLive ClusterState::live(TimePoint now) {
     if (!slot.endpoint || slot.departing) continue;
     exchange::EndpointLive& endpoint = live.endpoints.emplace_back();
     endpoint.address = slot.endpoint->address;
-    endpoint.configured = slot.endpoint->configured;
+    endpoint.configured = *slot.configured;
     endpoint.weight = slot.weight;
     endpoint.weight_now = choice_.weight(i);
     endpoint.zone = slot.zone;

@@ -122,6 +122,10 @@ bool ClusterState::replace_endpoints(std::span<const WantedEndpoint> wanted, Tim
     });
     if (same != slots_.end()) {
       const auto index = static_cast<std::uint32_t>(same - slots_.begin());
+      if (*same->configured != want.configured) {
+        same->configured = std::make_shared<const std::string>(want.configured);
+        changed = true;
+      }
       same->weight = want.weight;
       same->zone = want.zone;
       same->priority = want.priority;
@@ -131,12 +135,13 @@ bool ClusterState::replace_endpoints(std::span<const WantedEndpoint> wanted, Tim
     }
     const auto index = free_slot_locked();
     if (!index) break;  // kMaxSlots: more addresses than a sidecar balances over
-    slots_[*index] = {.endpoint = std::make_shared<Endpoint>(
-                          Endpoint{next_endpoint_id(), want.address, want.configured}),
-                      .by_hand = std::ranges::find(by_hand_, want.address) != by_hand_.end(),
-                      .weight = want.weight,
-                      .zone = want.zone,
-                      .priority = want.priority};
+    slots_[*index] = {
+        .endpoint = std::make_shared<Endpoint>(Endpoint{next_endpoint_id(), want.address}),
+        .configured = std::make_shared<const std::string>(want.configured),
+        .by_hand = std::ranges::find(by_hand_, want.address) != by_hand_.end(),
+        .weight = want.weight,
+        .zone = want.zone,
+        .priority = want.priority};
     choice_.add(*index, want.weight, now, place_locked(slots_[*index]));
     start_health_locked(*index);
     if (!slots_[*index].by_hand) watch_locked(*index, now);
@@ -195,6 +200,11 @@ void ClusterState::resolution_succeeded(double unix_seconds) {
 EndpointPtr ClusterState::endpoint_at(std::uint32_t slot) const {
   const std::lock_guard lock(mutex_);
   return slot < slots_.size() && !slots_[slot].departing ? slots_[slot].endpoint : nullptr;
+}
+
+ConfiguredPtr ClusterState::configured_at(std::uint32_t slot) const {
+  const std::lock_guard lock(mutex_);
+  return slots_[slot].configured;
 }
 
 // Admission.
