@@ -202,6 +202,11 @@ EndpointPtr ClusterState::endpoint_at(std::uint32_t slot) const {
   return slot < slots_.size() && !slots_[slot].departing ? slots_[slot].endpoint : nullptr;
 }
 
+std::uint32_t ClusterState::busy_connections(std::uint32_t slot) const {
+  const std::lock_guard lock(mutex_);
+  return slots_[slot].connections;
+}
+
 ConfiguredPtr ClusterState::configured_at(std::uint32_t slot) const {
   const std::lock_guard lock(mutex_);
   return slots_[slot].configured;

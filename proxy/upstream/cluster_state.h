@@ -159,6 +159,9 @@ class ClusterState {
   // Of a ticket not finished yet.
   ConfiguredPtr configured_at(std::uint32_t slot) const;
 
+  // With tries, or about to be opened for one.
+  std::uint32_t busy_connections(std::uint32_t slot) const;
+
   // Active health checks, from the control thread.
   struct EndpointInSlot {
     std::uint32_t slot = 0;
