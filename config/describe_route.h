@@ -190,7 +190,8 @@ void describe(V& v, AdaptiveConcurrency& a) {
           "no more through.");
   v.key("min", a.min, Whole{1, 1'000'000}, "The least it allows.");
   v.key("max", a.max, Whole{1, 1'000'000}, "The most it allows.");
-  v.key("initial", a.initial, Whole{1, 1'000'000}, "What it begins with.");
+  v.key("initial", a.initial, Whole{1, 1'000'000},
+        "What it begins with; where it is absent, 20 or the nearest that min and max allow.");
   v.key("tolerance", a.tolerance, Decimal{1, 10},
         "How much slower than usual answers may be before it allows less.");
   v.key("smoothing", a.smoothing, Decimal{0.01, 1}, "How quickly it follows; 1: at once.");
@@ -326,7 +327,7 @@ void describe_policies(V& v, Route& r) {
         "Stops asking what keeps failing.");
   v.key("hedge", r.hedge, Switch<Hedge>{}, "A second try where the first takes long.");
   v.key("fallback", r.fallback, Switch<Fallback>{}, "What is answered where all else fails.");
-  v.key("adaptive_concurrency", r.adaptive_concurrency, Switch<AdaptiveConcurrency>{},
+  v.key("adaptive_concurrency", r.adaptive_concurrency, Off<AdaptiveBlock>{},
         "A bulkhead that finds its size by itself.");
   v.key("rate_limit", r.rate_limit, Switch<RateLimit>{}, "Requests over time.");
   v.key("criticality", r.criticality, Word<Criticality>{},

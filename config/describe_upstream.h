@@ -197,7 +197,7 @@ void describe_policies(V& v, Upstream& u) {
         "consecutive_local_origin_failures: 5");
   v.key("health_check", u.health_check, Switch<HealthCheck>{},
         "Asks each endpoint whether it is healthy.");
-  v.key("adaptive_concurrency", u.adaptive_concurrency, Switch<AdaptiveConcurrency>{},
+  v.key("adaptive_concurrency", u.adaptive_concurrency, Off<AdaptiveBlock>{},
         "A bulkhead that finds its size by itself.");
   v.key("timeouts", u.timeouts, Block<UpstreamTimeouts>{}, "How long connections may take.");
   v.key("limits", u.limits, Block<UpstreamLimits>{}, "The upstream's bulkheads.");

@@ -280,6 +280,12 @@ Json SplitKind::alternatives(Definitions& definitions) const {
   return all;
 }
 
+void AdaptiveBlock::read(Reader& in, const Yaml& node, AdaptiveConcurrency& out) const {
+  Block::read(in, node, out);
+  const bool decided = node.find("initial") || out.min > out.max;
+  if (!decided) out.initial = std::clamp(out.initial, out.min, out.max);
+}
+
 // Retry_on.
 
 void RetryOnList::read(Reader& in, const Yaml& node, RetryOn& out) const {

@@ -132,6 +132,11 @@ struct SplitKind {
   std::string expected() const { return "a list of upstreams with weights, or a map of keys"; }
 };
 
+// An `initial` that nobody wrote keeps within min and max.
+struct AdaptiveBlock : Block<AdaptiveConcurrency> {
+  void read(Reader& in, const Yaml& node, AdaptiveConcurrency& out) const;
+};
+
 struct RetryOnList {
   RetryOn fresh() const { return {}; }
   void read(Reader& in, const Yaml& node, RetryOn& out) const;

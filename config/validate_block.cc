@@ -130,11 +130,12 @@ void check_block(Reader& in, const Yaml& node, const Fallback&) {
 }
 
 void check_block(Reader& in, const Yaml& node, const AdaptiveConcurrency& adaptive) {
-  const bool ordered = adaptive.min <= adaptive.initial && adaptive.initial <= adaptive.max;
-  if (ordered) return;
-  in.fail(node.at, "min " + std::to_string(adaptive.min) + ", initial " +
-                       std::to_string(adaptive.initial) + ", max " + std::to_string(adaptive.max) +
-                       " are not in this order");
+  const auto min = adaptive.min, max = adaptive.max, initial = adaptive.initial;
+  const bool written = node.find("initial");
+  if (min <= max && (!written || (min <= initial && initial <= max))) return;
+  in.fail(node.at, "min " + std::to_string(min) +
+                       (written ? ", initial " + std::to_string(initial) : "") + ", max " +
+                       std::to_string(max) + " are not in this order");
 }
 
 void check_block(Reader& in, const Yaml& node, const Fault& fault) {

@@ -58,6 +58,7 @@ metrics::Catalogue catalogue_of(const config::Config& config) {
                 responds ? "respond"
                 : asks   ? *route.fallback->upstream
                          : ""};
+      labels.hedges = route.hedge.has_value();
       if (!route.split) continue;
       labels.upstream = route.split->to.front().upstream;
       for (const auto& target : route.split->to) {
@@ -82,7 +83,10 @@ Result<admin::Rules, std::string> rules_of(const config::Admin& admin) {
   std::optional<std::string> token;
   if (admin.token_file) {
     std::ifstream file(*admin.token_file);
-    if (!file || !std::getline(file, token.emplace()) || token->empty()) {
+    if (file) std::getline(file, token.emplace());
+    // An editor's "\r\n" is no part of it.
+    if (token) token->erase(token->find_last_not_of(" \t\r") + 1);
+    if (!token || token->empty()) {
       return "admin.token_file " + *admin.token_file + ": no token can be read from it";
     }
   }
@@ -250,6 +254,7 @@ void Daemon::come_into_force(Prepared prepared) {
     });
     routes_ = std::move(routes);
   }
+  end_faults();
   connections_.max = config->overload.max_connections;
   buffered_.set_bound(*config->overload.max_buffered_bytes);
   for (const BoundListener& listener : listeners_) assignment.counters.push_back(listener.counters);

@@ -73,6 +73,8 @@ class Daemon final : private net::TimerEvents, private admin::Control {
 
   void on_timer(net::Timer& timer) override;
   void tick();
+  std::optional<std::string> fault_refusal(const std::string& route,
+                                           const config::Fault& fault) const;
   void end_faults();
   void on_stop_signal();
   void advance_drain();

@@ -18,6 +18,7 @@ using admin::Reply;
 using admin::text_reply;
 using exchange::EventKind;
 
+constexpr const char* kFaultsOff = "the configuration does not allow it: admin.faults is off";
 constexpr std::size_t kMaxNamed = 20;  // of what exists, in an answer
 constexpr std::array<std::string_view, 5> kLevels = {"trace", "debug", "info", "warn", "error"};
 
@@ -116,9 +117,21 @@ Reply Daemon::set_breaker(Scope scope, const std::string& name, policy::CircuitB
 
 // Faults.
 
+// Why the configuration does not allow this fault of run time; empty where it does.
+std::optional<std::string> Daemon::fault_refusal(const std::string& route,
+                                                 const config::Fault& fault) const {
+  if (!config_->admin || !config_->admin->faults) return kFaultsOff;
+  for (const config::Listener& listener : config_->listeners) {
+    const auto found = std::ranges::find(listener.routes, route, &config::Route::name);
+    if (found == listener.routes.end() || found->forwards()) continue;
+    return "the route asks no upstream, it answers by itself";
+  }
+  return policy::refusal(fault, *config_->admin->faults, wall_clock());
+}
+
 Reply Daemon::set_fault(const std::string& route, std::string_view body) {
   if (!config_->admin || !config_->admin->faults) {
-    return text_reply(403, "the configuration does not allow it: admin.faults is off");
+    return text_reply(403, kFaultsOff);
   }
   const auto found = routes_.find(route);
   if (found == routes_.end()) return no_such("route", route, names_of(routes_));
@@ -128,9 +141,7 @@ Reply Daemon::set_fault(const std::string& route, std::string_view body) {
     report.pop_back();  // its line end
     return text_reply(400, std::move(report));
   }
-  if (auto why = policy::refusal(fault.value(), *config_->admin->faults, wall_clock())) {
-    return text_reply(422, std::move(*why));
-  }
+  if (auto why = fault_refusal(route, fault.value())) return text_reply(422, std::move(*why));
   found->second->faults().set_at_run_time(fault.value());
   const std::string cause = text_of(fault.value());
   log::warn("route {}: fault set by hand: {}", route, cause);
@@ -159,16 +170,21 @@ Reply Daemon::remove_fault(const std::string& route) {
   return text_reply(200, "removed");
 }
 
+// Those of run time whose until has come, or that a reload allows no more.
 void Daemon::end_faults() {
-  const auto now = wall_clock().time_since_epoch().count();
   for (const auto& [name, state] : routes_) {
-    if (!state->faults().end_if_over(now)) continue;
-    log::info("route {}: fault is over", name);
+    const auto fault = state->faults().at_run_time();
+    if (!fault) continue;
+    auto why = fault_refusal(name, fault->settings());
+    if (!why) continue;
+    if (policy::over(fault->settings(), wall_clock())) why = "its until has come";
+    state->faults().remove_at_run_time();
+    log::info("route {}: fault ended: {}", name, *why);
     events_.add({.kind = EventKind::Fault,
                  .scope = "route",
                  .name = name,
                  .to = "ended",
-                 .cause = "its until has come"});
+                 .cause = std::move(*why)});
   }
 }
 

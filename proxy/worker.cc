@@ -109,7 +109,16 @@ void Worker::apply(Assignment& assignment) {
   }
   clusters_ = std::move(clusters);
   bind_listeners(assignment, scope);
+  serve_those_who_wait(*assignment.snapshot);
   forget_old_scopes();
+}
+
+// Higher limits may have come with a configuration.
+void Worker::serve_those_who_wait(const exchange::Snapshot& snapshot) {
+  for (const auto& [name, cluster] : clusters_) cluster->follow_endpoints();
+  for (const auto& listener : snapshot.listeners) {
+    for (const exchange::Route& route : listener->routes) route.state->serve_line(loop_.now());
+  }
 }
 
 void Worker::bind_listeners(Assignment& assignment, WorkerScope& scope) {

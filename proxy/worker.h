@@ -81,6 +81,7 @@ class Worker final : private exchange::Scheduler,
   void run_deferred() override { tasks_.run_all(); }
 
   void apply(Assignment& assignment);
+  void serve_those_who_wait(const exchange::Snapshot& snapshot);
   void bind_listeners(Assignment& assignment, WorkerScope& scope);
   void forget_old_scopes();
   void shut_down();

@@ -46,13 +46,10 @@ bool FaultState::remove_at_run_time() {
   return there_was;
 }
 
-bool FaultState::end_if_over(std::int64_t unix_seconds) {
-  if (!any()) return false;
+ActiveFaultPtr FaultState::at_run_time() const {
+  if (!any()) return nullptr;
   const std::lock_guard lock(mutex_);
-  if (!at_run_time_ || !is_over(*at_run_time_, unix_seconds)) return false;
-  at_run_time_ = nullptr;
-  note_any_locked();
-  return true;
+  return at_run_time_;
 }
 
 void FaultState::note_any_locked() {

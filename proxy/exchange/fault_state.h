@@ -34,9 +34,8 @@ class FaultState {
  public:
   void configure(const std::optional<config::Fault>& fault);
   void set_at_run_time(const config::Fault& fault);
-  bool remove_at_run_time();  // false: there was none
-  // The one of run time, where its `until` has come; true: it has just ended.
-  bool end_if_over(std::int64_t unix_seconds);
+  bool remove_at_run_time();           // false: there was none
+  ActiveFaultPtr at_run_time() const;  // null: none; it may be over
 
   bool any() const { return any_.load(std::memory_order_relaxed); }
   ActiveFaultPtr current(std::int64_t unix_seconds) const;  // null: none

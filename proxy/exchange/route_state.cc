@@ -58,7 +58,8 @@ RouteState::Admission RouteState::admit(Waiter& waiter, TimePoint now) {
 RouteState::Admission RouteState::admit_or_queue_locked(Waiter& waiter, TimePoint now) {
   waiter.permit = {};
   waiter.refusal = {};
-  if (adaptive_.has_room() && line_.size() == 0) {
+  serve_line_locked(now);  // a reload may have made room that nobody's end did
+  if (adaptive_.has_room()) {
     admit_locked(waiter, now);
     return waiter.permit.place ? Admission::Granted : Admission::Refused;
   }
@@ -106,6 +107,11 @@ void RouteState::serve_line_locked(TimePoint now) {
     admit_locked(waiter, now);
     waiter.scheduler->soon(waiter);
   }
+}
+
+void RouteState::serve_line(TimePoint now) {
+  const std::lock_guard lock(mutex_);
+  serve_line_locked(now);
 }
 
 void RouteState::leave_line(Waiter& waiter) {

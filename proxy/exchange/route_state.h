@@ -58,6 +58,8 @@ class RouteState {
   // released once each.
   Admission admit(Waiter& waiter, TimePoint now);
   void leave_line(Waiter& waiter);  // idempotent
+  // After configure(), from the worker: a higher limit lets those in who wait.
+  void serve_line(TimePoint now);
   // What the exchange took up to its response head or timeout; 0: its request was not whole.
   void sample(Permit& permit, const policy::TryEnd& end, TimePoint now, Duration time_to_head);
   void record(const Permit& permit, policy::Verdict verdict, TimePoint now, Duration time_to_head);

@@ -13,6 +13,7 @@ struct RouteLabels {
   std::string upstream;              // empty: the route answers by itself; of a split: the first
   std::string fallback;              // an upstream, or "respond"; empty: there is none
   std::vector<std::uint32_t> split;  // into Catalogue::upstreams; empty: it is no split
+  bool hedges = false;
 };
 
 struct Catalogue {

@@ -74,6 +74,7 @@ struct RouteCells {
   std::array<Cell, policy::kRetryReasons> retries;
   std::array<Cell, policy::kDenials> denied;
   CellsBy<exchange::TimeoutKind> timeouts;
+  std::atomic<bool> hedges{false};  // by the configuration in force
   Cell hedges_won;
   Cell hedges_lost;
   Cell malformed_deadlines;

@@ -26,6 +26,7 @@ struct RouteSum {
   double aborted_upstream = 0, aborted_downstream = 0;
   // By label, so that kinds which share one are added up.
   std::map<std::string_view, double> local_replies, retries, denied, timeouts, mirrors_dropped;
+  bool hedges = false;
   double hedges_won = 0, hedges_lost = 0, malformed_deadlines = 0;
 };
 
@@ -54,6 +55,8 @@ void add_cells(RouteSum& sum, const RouteCells& cells) {
   sum.in_flight += cells.in_flight.value();
   sum.aborted_upstream += static_cast<double>(cells.aborted_upstream.value());
   sum.aborted_downstream += static_cast<double>(cells.aborted_downstream.value());
+  sum.hedges =
+      sum.hedges || cells.hedges || cells.hedges_won.value() + cells.hedges_lost.value() > 0;
   sum.hedges_won += static_cast<double>(cells.hedges_won.value());
   sum.hedges_lost += static_cast<double>(cells.hedges_lost.value());
   sum.malformed_deadlines += static_cast<double>(cells.malformed_deadlines.value());
@@ -227,8 +230,9 @@ void add_retry_families(Families& out, const Sums& sums, const exchange::LiveSta
     for (const auto& [why, n] : sum.retries) retries.add({route, upstream, {"reason", why}}, n);
     for (const auto& [why, n] : sum.denied) denied.add({route, upstream, {"cause", why}}, n);
     for (const auto& [kind, n] : sum.timeouts) timeouts.add({route, upstream, {"kind", kind}}, n);
-    if (sum.hedges_won > 0) hedges.add({route, upstream, {"outcome", "won"}}, sum.hedges_won);
-    if (sum.hedges_lost > 0) hedges.add({route, upstream, {"outcome", "lost"}}, sum.hedges_lost);
+    if (!sum.hedges) continue;
+    hedges.add({route, upstream, {"outcome", "won"}}, sum.hedges_won);
+    hedges.add({route, upstream, {"outcome", "lost"}}, sum.hedges_lost);
   }
   for (const auto& listener : live.listeners) {
     for (const auto& each : listener.timeouts) {

@@ -122,6 +122,7 @@ std::shared_ptr<RouteCells> ExchangeMeter::route(const RouteLabels& labels) {
     made = std::make_shared<RouteCells>();
     made->labels = labels;
   }
+  made->hedges = labels.hedges;
   return made;
 }
 

@@ -180,6 +180,7 @@ void CircuitBreaker::record_probe(const CircuitPermit& permit, Verdict verdict, 
 // States.
 
 void CircuitBreaker::set_by_hand(CircuitByHand by_hand) {
+  if (by_hand == CircuitByHand::Auto && by_hand_ == CircuitByHand::Auto) return;
   by_hand_ = by_hand;
   change(by_hand == CircuitByHand::Open ? CircuitState::Open : CircuitState::Closed,
          {.reason = Reason::ByHand});

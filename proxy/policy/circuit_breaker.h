@@ -90,7 +90,7 @@ class CircuitBreaker {
   void record(const CircuitPermit& permit, Verdict verdict, TimePoint now,
               Duration time_to_head = {});
 
-  // Auto begins anew: Closed, with a clear window.
+  // Auto after another begins anew: Closed, with a clear window.
   void set_by_hand(CircuitByHand by_hand);
   CircuitByHand by_hand() const { return by_hand_; }
   const config::CircuitBreaker& settings() const { return settings_; }

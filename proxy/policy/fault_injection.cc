@@ -36,7 +36,8 @@ std::optional<std::string> refusal(const config::Fault& fault, const config::Adm
   if (!fault.delay && !fault.abort) return "it has neither delay nor abort";
   if (!fault.until) return "until is required at run time, a time such as 2026-01-31T18:00:00Z";
   if (over(fault, now)) return "until is over already";
-  if (*fault.until - now > allowed.max_duration) {
+  // In seconds: a far year is beyond what nanoseconds can count.
+  if (*fault.until - now > std::chrono::floor<std::chrono::seconds>(allowed.max_duration)) {
     return "until is more than admin.faults.max_duration (" +
            number(seconds(allowed.max_duration)) + " s) ahead";
   }

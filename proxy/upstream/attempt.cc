@@ -108,7 +108,11 @@ void Attempt::send_request() {
             std::chrono::duration_cast<std::chrono::milliseconds>(left).count()),
         1);
   }
-  if (additions.host_of_endpoint) additions.host = host_of(ticket.endpoint->configured);
+  ConfiguredPtr configured;
+  if (additions.host_of_endpoint) {
+    configured = cluster_.state().configured_at(ticket.slot);
+    additions.host = host_of(*configured);
+  }
   connection_->send_head(*request_->head, additions);
 }
 

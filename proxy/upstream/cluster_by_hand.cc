@@ -21,7 +21,7 @@ std::optional<std::uint32_t> ClusterState::slot_of_locked(std::string_view addre
   for (std::uint32_t i = 0; i < slots_.size(); ++i) {
     if (!slots_[i].endpoint || slots_[i].departing) continue;
     if (slots_[i].endpoint->address == address) return i;
-    if (slots_[i].endpoint->configured != address) continue;
+    if (*slots_[i].configured != address) continue;
     several = configured.has_value();
     configured = i;
   }

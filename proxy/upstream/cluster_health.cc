@@ -11,7 +11,7 @@ std::vector<ClusterState::EndpointInSlot> ClusterState::endpoints() const {
   for (std::uint32_t i = 0; i < slots_.size(); ++i) {
     const Slot& slot = slots_[i];
     if (slot.endpoint && !slot.departing) {
-      found.push_back({i, slot.endpoint, slot.health.healthy});
+      found.push_back({i, slot.endpoint, slot.configured, slot.health.healthy});
     }
   }
   return found;
@@ -50,8 +50,8 @@ void ClusterState::set_health(const EndpointInSlot& checked, const policy::Healt
   tell({.kind = exchange::EventKind::Health,
         .endpoint = checked.endpoint->address,
         .to = health.healthy ? "healthy" : "unhealthy",
-        .cause = std::to_string(health.consecutive) + " checks in a row, the last: " +
-                 policy::reason(*health.last)});
+        .cause = std::to_string(health.consecutive) +
+                 " checks in a row, the last: " + policy::reason(*health.last)});
 }
 
 bool ClusterState::healthy(std::uint32_t slot) const {

@@ -52,7 +52,7 @@ exchange::UpstreamLive ClusterState::live(TimePoint now) {
     if (!slot.endpoint || slot.departing) continue;
     exchange::EndpointLive& endpoint = live.endpoints.emplace_back();
     endpoint.address = slot.endpoint->address;
-    endpoint.configured = slot.endpoint->configured;
+    endpoint.configured = *slot.configured;
     endpoint.weight = slot.weight;
     endpoint.weight_now = choice_.weight(i);
     endpoint.zone = slot.zone;
@@ -116,6 +116,12 @@ exchange::UpstreamLive ClusterState::live(TimePoint now) {
   live.limits = {{"max_connections", limits.max_connections},
                  {"max_requests", limits.max_requests},
                  {"max_pending", limits.max_pending}};
+  if (const auto& most = limits.max_requests_per_endpoint) {
+    live.limits.push_back({"max_requests_per_endpoint", *most});
+  }
+  if (const auto& most = limits.max_connections_per_endpoint) {
+    live.limits.push_back({"max_connections_per_endpoint", *most});
+  }
   live.pending_duration = pending_duration_;
   live.bytes_in = bytes_in.load(std::memory_order_relaxed);
   live.bytes_out = bytes_out.load(std::memory_order_relaxed);

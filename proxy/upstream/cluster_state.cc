@@ -122,6 +122,10 @@ bool ClusterState::replace_endpoints(std::span<const WantedEndpoint> wanted, Tim
     });
     if (same != slots_.end()) {
       const auto index = static_cast<std::uint32_t>(same - slots_.begin());
+      if (*same->configured != want.configured) {
+        same->configured = std::make_shared<const std::string>(want.configured);
+        changed = true;
+      }
       same->weight = want.weight;
       same->zone = want.zone;
       same->priority = want.priority;
@@ -131,12 +135,13 @@ bool ClusterState::replace_endpoints(std::span<const WantedEndpoint> wanted, Tim
     }
     const auto index = free_slot_locked();
     if (!index) break;  // kMaxSlots: more addresses than a sidecar balances over
-    slots_[*index] = {.endpoint = std::make_shared<Endpoint>(
-                          Endpoint{next_endpoint_id(), want.address, want.configured}),
-                      .by_hand = std::ranges::find(by_hand_, want.address) != by_hand_.end(),
-                      .weight = want.weight,
-                      .zone = want.zone,
-                      .priority = want.priority};
+    slots_[*index] = {
+        .endpoint = std::make_shared<Endpoint>(Endpoint{next_endpoint_id(), want.address}),
+        .configured = std::make_shared<const std::string>(want.configured),
+        .by_hand = std::ranges::find(by_hand_, want.address) != by_hand_.end(),
+        .weight = want.weight,
+        .zone = want.zone,
+        .priority = want.priority};
     choice_.add(*index, want.weight, now, place_locked(slots_[*index]));
     start_health_locked(*index);
     if (!slots_[*index].by_hand) watch_locked(*index, now);
@@ -197,6 +202,16 @@ EndpointPtr ClusterState::endpoint_at(std::uint32_t slot) const {
   return slot < slots_.size() && !slots_[slot].departing ? slots_[slot].endpoint : nullptr;
 }
 
+std::uint32_t ClusterState::busy_connections(std::uint32_t slot) const {
+  const std::lock_guard lock(mutex_);
+  return slots_[slot].connections;
+}
+
+ConfiguredPtr ClusterState::configured_at(std::uint32_t slot) const {
+  const std::lock_guard lock(mutex_);
+  return slots_[slot].configured;
+}
+
 // Admission.
 
 ClusterState::Admission ClusterState::admit(Waiter& waiter, bool may_queue, TimePoint now) {
@@ -225,8 +240,11 @@ ClusterState::Admission ClusterState::admit_or_queue_locked(Waiter& waiter, bool
     breaker_->admit(now);  // counts the rejection
     return refused({.kind = FailureKind::CircuitOpen, .retry_after = breaker_->retry_after(now)});
   }
-  if (!adaptive_.has_room() || line_.size() > 0) return join_line_locked(waiter, may_queue, now);
-  if (queue_.size() == 0 && admit_locked(waiter, now)) {
+  // A reload may have made room that nobody's end did.
+  if (adaptive_.has_room() && line_.size() > 0) serve_queue_locked(now);
+  const bool behind_line = adaptive_.on() && line_.size() > 0;
+  if (!adaptive_.has_room() || behind_line) return join_line_locked(waiter, may_queue, now);
+  if (queue_.size() == 0 && line_.size() == 0 && admit_locked(waiter, now)) {
     return waiter.refusal.kind == FailureKind::None ? Admission::Granted : Admission::Refused;
   }
   if (!may_queue || settings_.limits.max_pending == 0) {

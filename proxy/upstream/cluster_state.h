@@ -43,11 +43,13 @@ using exchange::Refusal;
 
 // One address of the upstream. Immutable, and one object as long as it is configured.
 struct Endpoint {
-  std::uint64_t id = 0;    // never used twice in a daemon's life
-  std::string address;     // "10.0.0.1:8080", "[::1]:80", "unix:/path"; never a name
-  std::string configured;  // as the user wrote it
+  std::uint64_t id = 0;  // never used twice in a daemon's life
+  std::string address;   // "10.0.0.1:8080", "[::1]:80", "unix:/path"; never a name
 };
 using EndpointPtr = std::shared_ptr<const Endpoint>;
+// An endpoint as the user wrote it. Apart from it, as a reload may write the same address
+// otherwise.
+using ConfiguredPtr = std::shared_ptr<const std::string>;
 
 // What resolution found: the endpoints that should exist from now on.
 struct WantedEndpoint {
@@ -156,11 +158,17 @@ class ClusterState {
   // The endpoint in that slot, or null. Bumps with every change of the set: pools compare it.
   std::uint64_t version() const { return version_.load(std::memory_order_acquire); }
   EndpointPtr endpoint_at(std::uint32_t slot) const;
+  // Of a ticket not finished yet.
+  ConfiguredPtr configured_at(std::uint32_t slot) const;
+
+  // With tries, or about to be opened for one.
+  std::uint32_t busy_connections(std::uint32_t slot) const;
 
   // Active health checks, from the control thread.
   struct EndpointInSlot {
     std::uint32_t slot = 0;
     EndpointPtr endpoint;
+    ConfiguredPtr configured;
     bool healthy = true;
   };
   std::vector<EndpointInSlot> endpoints() const;
@@ -181,7 +189,8 @@ class ClusterState {
   static constexpr auto kCheckResults = static_cast<std::size_t>(policy::CheckResult::kCount);
   static constexpr auto kOutcomes = static_cast<std::size_t>(exchange::AttemptOutcome::kCount);
   struct Slot {
-    EndpointPtr endpoint;    // null: free
+    EndpointPtr endpoint;  // null: free
+    ConfiguredPtr configured;
     bool departing = false;  // removed, while tries are still on it
     bool by_hand = false;    // ejected so
     std::uint32_t weight = 1;

@@ -42,6 +42,7 @@ ConnectionPtr ConnectionPool::obtain(const Ticket& ticket, bool fresh, bool care
     if (auto found = take_idle(ticket, careful, now)) return found;
   }
   if (ticket.make_room) close_oldest_idle();
+  keep_within_endpoint_limit(ticket.slot);
   EndpointPtr endpoint = state_.endpoint_at(ticket.slot);
   if (!endpoint) return nullptr;
   auto made = factory_.connect(std::move(endpoint), ticket.slot, settings_->timeouts.connect);
@@ -127,6 +128,16 @@ void ConnectionPool::close_oldest_idle() {
     if (!oldest || idle.front()->parked_at < oldest->front()->parked_at) oldest = &idle;
   }
   if (oldest) on_idle_over(*oldest->front());
+}
+
+// A try that wants a new connection though one is idle: the limit is on both together.
+void ConnectionPool::keep_within_endpoint_limit(std::uint32_t slot) {
+  const auto& most = settings_->limits.max_connections_per_endpoint;
+  if (!most || slot >= idle_.size()) return;
+  Idle& idle = idle_[slot];
+  while (!idle.empty() && state_.busy_connections(slot) + idle.size() > *most) {
+    on_idle_over(*idle.front());
+  }
 }
 
 void ConnectionPool::drop_unwanted() {

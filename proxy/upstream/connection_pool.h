@@ -57,6 +57,7 @@ class ConnectionPool final : private ConnectionKeeper {
   Duration idle_time(const Connection& connection) const;
   bool keepable(const Connection& connection, TimePoint now) const;
   void close_oldest_idle();
+  void keep_within_endpoint_limit(std::uint32_t slot);
   void drop_unwanted();
 
   ClusterState& state_;

@@ -37,12 +37,15 @@ HealthChecker::~HealthChecker() {
 void HealthChecker::configure(const config::Upstream& settings) {
   settings_ = *settings.health_check;
   under_way_ = 0;
-  for (const auto& checked : checked_) {
-    checked->probe.reset();
-    checked->check.configure(settings_, loop_.now(), random_);
-    address_anew(*checked);
-  }
+  for (const auto& checked : checked_) begin_anew(*checked);
   begin_what_is_due();
+}
+
+// What is asked, and how often, may be another; what was found stays.
+void HealthChecker::begin_anew(Checked& checked) {
+  checked.probe.reset();
+  checked.check.configure(settings_, loop_.now(), random_);
+  address_anew(checked);
 }
 
 void HealthChecker::follow_endpoints() {
@@ -53,7 +56,11 @@ void HealthChecker::follow_endpoints() {
       return checked && checked->endpoint.endpoint->id == endpoint.endpoint->id;
     });
     if (known != checked_.end()) {
+      Checked& checked = **known;
       following.push_back(std::move(*known));
+      if (checked.endpoint.configured == endpoint.configured) continue;
+      checked.endpoint = endpoint;
+      begin_anew(checked);
       continue;
     }
     const net::Address address = parsed(endpoint.endpoint->address);
@@ -75,9 +82,9 @@ void HealthChecker::address_anew(Checked& checked) const {
     return settings_.port && has_port ? address.with_port(*settings_.port) : address;
   };
   checked.address = at_port(parsed(endpoint.address));
-  checked.request = settings_.http
-                        ? health_request(*settings_.http, at_port(parsed(endpoint.configured)))
-                        : std::string();
+  checked.request = settings_.http ? health_request(*settings_.http,
+                                                    at_port(parsed(*checked.endpoint.configured)))
+                                   : std::string();
 }
 
 void HealthChecker::on_timer(net::Timer&) {

@@ -45,6 +45,7 @@ class HealthChecker final : private net::TimerEvents, private HealthProbeEvents 
   void on_checked(HealthProbe& probe, const policy::CheckEnd& end) override;
 
   void follow_endpoints();
+  void begin_anew(Checked& checked);
   void address_anew(Checked& checked) const;
   void begin_what_is_due();
   bool has_traffic();

@@ -106,6 +106,20 @@ TEST_CASE("a circuit breaker is off unless it is there") {
   CHECK_FALSE(upstream_of("    circuit_breaker: {slow_call: off}\n").circuit_breaker->slow_call);
 }
 
+TEST_CASE("an initial adaptive_concurrency that is not written keeps within min and max") {
+  const auto initial_of = [](const std::string& block) {
+    const auto config = loaded(with_upstream("    adaptive_concurrency: " + block + "\n"));
+    return config.upstreams[0].adaptive_concurrency->initial;
+  };
+  CHECK(initial_of("{}") == 20);
+  CHECK(initial_of("{max: 10}") == 10);
+  CHECK(initial_of("{min: 50}") == 50);
+  CHECK(initial_of("{max: 10, initial: 5}") == 5);
+  const auto inherited =
+      loaded("defaults: {upstream: {adaptive_concurrency: {max: 10}}}\n" + with_upstream(""));
+  CHECK(inherited.upstreams[0].adaptive_concurrency->initial == 10);
+}
+
 TEST_CASE("the policies that need a word of their own are read") {
   const Route route = route_of(
       "      hedge: {after: 50ms}\n"

@@ -341,8 +341,12 @@ TEST_CASE("what the policies cannot mean is refused") {
   app("health_check: {http: {headers: {host: pay}}}",
       "37: upstreams.app.health_check.http.headers.host: the Host header is the key `host` "
       "beside `headers`");
-  app("adaptive_concurrency: {min: 30}",
+  app("adaptive_concurrency: {min: 30, initial: 20}",
       "27: upstreams.app.adaptive_concurrency: min 30, initial 20, max 1000 are not in this order");
+  app("adaptive_concurrency: {max: 10, initial: 20}",
+      "27: upstreams.app.adaptive_concurrency: min 3, initial 20, max 10 are not in this order");
+  app("adaptive_concurrency: {min: 30, max: 10}",
+      "27: upstreams.app.adaptive_concurrency: min 30, max 10 are not in this order");
 }
 
 TEST_CASE("so are values of later versions") {

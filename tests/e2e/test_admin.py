@@ -74,7 +74,7 @@ class RulesTest(AdminCase):
     def test_with_a_token_only_the_token_counts(self):
         token_file = f"{self.directory}/token"
         with open(token_file, "w", encoding="ascii") as file:
-            file.write("secret\n")
+            file.write("secret\r\n")  # as a Windows editor leaves it
         daemon = self.proxy(self.origin(), admin={"token_file": token_file})
         bearer = {"Authorization": "Bearer secret"}
         for method, path in self.CHANGES:
@@ -395,6 +395,33 @@ class FaultTest(AdminCase):
         yaml = f"abort: {{percent: 5, status: reset}}\nuntil: {in_seconds(60)}\n"
         self.change(daemon, "PUT", "/faults/r", yaml.encode())
         self.assertEqual("reset", self.route(daemon)["fault"]["abort"]["status"])
+
+    def test_a_reload_ends_a_fault_that_it_does_not_allow_any_more(self):
+        origin = self.origin()
+        for after, cause in [({"admin": {}}, "admin.faults is off"),
+                             ({"admin": {"faults": {"max_percent": 25}}}, "max_percent (25)"),
+                             ({"admin": {"faults": {"max_percent": 100, "max_duration": "1m"}}},
+                              "max_duration (60 s)")]:
+            daemon = self.proxy(origin, **FAULTS)
+            self.put_fault(daemon, {"abort": {"percent": 100}, "until": in_seconds(600)})
+            self.assert_local(self.request(daemon), 503, "fault-injected")
+            daemon.write_config(self.config(origin, **after))
+            self.post(daemon, "/reload")
+            self.assertEqual(200, self.request(daemon).status)
+            self.assertIsNone(self.route(daemon)["fault"])
+            ended = self.events(daemon)[-2]
+            self.assertEqual(("fault", "ended"), (ended["kind"], ended["to"]))
+            self.assertIn(cause, ended["cause"])
+            self.assertFalse(ended["by_hand"])
+
+    def test_a_route_that_answers_by_itself_takes_no_fault(self):
+        routes = [{"name": "own", "respond": {"status": 200}},
+                  {"name": "away", "match": {"path": "/old"}, "redirect": {"path": "/"}}]
+        daemon = self.proxy(self.origin(), listener={"routes": routes}, **FAULTS)
+        fault = {"abort": {"percent": 100}, "until": in_seconds(60)}
+        for route in "own", "away":
+            self.assertIn("no upstream", self.put_fault(daemon, fault, 422, route=route))
+        self.assertEqual(200, self.request(daemon).status)
 
 
 class LogLevelTest(AdminCase):

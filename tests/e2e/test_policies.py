@@ -750,6 +750,19 @@ class LimitsTest(Case):
                 self.assertEqual([200] * 8, [client.read_response().status for client in clients])
                 self.assertEqual([2, 2, 2], [origin.max_busy for origin in origins])
 
+    def test_an_idle_connection_counts_for_its_endpoints_limit(self):
+        gate = self.gate()
+        origin = self.origin(in_turn(answers(503), waits_for(gate)))
+        daemon = self.proxy(origin, route={"retry": {}}, upstream={
+            "limits": {"max_connections_per_endpoint": 1}, "timeouts": {"idle": "10m"}})
+        client = self.client(daemon)
+        client.send_request("GET", "/")
+        self.eventually(lambda: len(origin.calls) == 2, "the retry, on a new connection")
+        origin.wait_open(1)
+        gate.set()
+        self.assertEqual(200, client.read_response().status)
+        self.assertEqual([0, 1], [call.connection for call in origin.calls])
+
     def test_an_upstream_connection_ends_after_so_many_requests(self):
         origin = self.origin()
         daemon = self.proxy(origin, upstream={"limits": {"max_requests_per_connection": 3}})

@@ -320,6 +320,23 @@ class RewriteTest(Case):
         self.assertEqual([f"localhost:{origin.port}"], origin.calls[0].fields.all("Host"))
         self.assertNotEqual(port, origin.port)
 
+    def test_host_auto_follows_a_reload_that_writes_the_same_address_otherwise(self):
+        origin = self.origin()
+        auto = {"route": {"rewrite": {"host": "auto"}},
+                "upstream": {"health_check": {"http": {"path": "/health"}, "interval": "200ms"}}}
+
+        def hosts(path):
+            return [call.fields.all("Host") for call in origin.calls if call.target == path]
+        daemon = self.proxy(f"localhost:{origin.port}", **auto)
+        self.eventually(lambda: hosts("/health"), "a check")
+        daemon.write_config(self.config(origin, **auto))
+        self.assertEqual(200, daemon.admin("POST", "/reload", {"X-Outrigger-Admin": "1"}).status)
+        self.assertEqual(200, self.request(daemon, target="/x").status)
+        self.assertEqual([[origin.address]], hosts("/x"))
+        self.eventually(lambda: hosts("/health")[-1] == [origin.address], "a check's new Host")
+        endpoint = daemon.admin_json("/upstreams")["upstreams"][0]["endpoints"][0]
+        self.assertEqual(origin.address, endpoint["configured"])
+
     def test_host_auto_of_a_unix_socket_leaves_the_callers(self):
         origin = self.origin(unix_path=f"{self.directory}/s")
         daemon = self.proxy(origin, route={"rewrite": {"host": "auto"}})

@@ -30,9 +30,10 @@ TEST_CASE("a fault of run time stands in for the configured one until it is over
   CHECK(state.current(t0)->at_run_time());
   CHECK(status_at(state, t0 + 10) == 500);
 
-  CHECK_FALSE(state.end_if_over(t0 + 9));
-  CHECK(state.end_if_over(t0 + 10));
-  CHECK_FALSE(state.end_if_over(t0 + 10));
+  REQUIRE(state.at_run_time());
+  CHECK(state.at_run_time()->settings().abort->status == 503);
+  CHECK(state.remove_at_run_time());
+  CHECK_FALSE(state.at_run_time());
   CHECK(status_at(state, t0) == 500);
   CHECK_FALSE(state.current(t0)->at_run_time());
 }

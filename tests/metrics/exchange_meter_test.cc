@@ -167,6 +167,19 @@ TEST_CASE("reasons, causes and kinds appear at their first event") {
   CHECK(page.has(timeouts + R"(kind="connect"} 3)"));
 }
 
+TEST_CASE("where there may be hedges their outcomes are there from the start") {
+  ExchangeMeter meter;
+  Catalogue hedging = catalogue();
+  const auto before = meter.observer_for(hedging);
+  CHECK_FALSE(page_of({&meter}).mentions("hedges_total{"));
+  hedging.routes[0].hedges = true;
+  const auto observer = meter.observer_for(hedging);
+  const Page page = page_of({&meter});
+  CHECK(page.has(R"(hedges_total{route="a",upstream="u",outcome="won"} 0)"));
+  CHECK(page.has(R"(hedges_total{route="a",upstream="u",outcome="lost"} 0)"));
+  CHECK_FALSE(page.mentions(R"(hedges_total{route="b")"));
+}
+
 TEST_CASE("failures on purpose are counted by kind, a delayed abort twice") {
   ExchangeMeter meter;
   const auto observer = meter.observer_for(catalogue());

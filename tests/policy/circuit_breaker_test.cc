@@ -730,7 +730,7 @@ TEST_CASE(
 }
 
 TEST_CASE("a probe on its way when a person opens or closes the breaker says nothing any more") {
-  for (const auto by_hand : {CircuitByHand::Open, CircuitByHand::Closed, CircuitByHand::Auto}) {
+  for (const auto by_hand : {CircuitByHand::Open, CircuitByHand::Closed}) {
     Opened opened;
     const auto probe = opened.breaker.admit(opened.over);
     REQUIRE(probe.probe);

@@ -74,6 +74,11 @@ TEST_CASE("at run time a fault stays within what the configuration allows") {
   CHECK(refused([](Fault& f) { f.until = now; }) == "until is over already");
   CHECK(refused([](Fault& f) { f.until = now + 1h + 1s; }) ==
         "until is more than admin.faults.max_duration (3600 s) ahead");
+  for (const int year : {2300, 2600, 2999}) {
+    CHECK(refused([year](Fault& f) {
+            f.until = std::chrono::sys_days(std::chrono::year(year) / std::chrono::January / 1);
+          }) == "until is more than admin.faults.max_duration (3600 s) ahead");
+  }
   CHECK(refused([](Fault& f) { f.delay->percent = 25.5; }) ==
         "delay.percent is 25.5, beyond admin.faults.max_percent (25)");
   CHECK(refused([](Fault& f) { f.abort->percent = 100; }) ==

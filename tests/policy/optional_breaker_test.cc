@@ -44,6 +44,20 @@ TEST_CASE("what a person opened survives that its settings come and go") {
   CHECK_FALSE(breaker);
 }
 
+TEST_CASE("a breaker that is automatic already is left as it is") {
+  OptionalBreaker breaker(1);
+  breaker.configure(kSettings);
+  for (int i = 0; i < 5; ++i) breaker->record(breaker->admit(t0), Verdict::Failure, t0);
+  REQUIRE(breaker->state() == CircuitState::Open);
+  breaker.take_untold();
+
+  const auto changes = breaker.set_by_hand(CircuitByHand::Auto);
+  REQUIRE(changes);
+  CHECK(changes->count == 0);
+  CHECK(breaker->state() == CircuitState::Open);
+  CHECK(breaker->snapshot(t0).failures == 5);
+}
+
 TEST_CASE("each change is told once") {
   OptionalBreaker breaker(1);
   CHECK_FALSE(breaker.take_untold());

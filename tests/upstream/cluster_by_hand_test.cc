@@ -43,6 +43,27 @@ TEST_CASE("an endpoint is known by the name that it alone was configured by") {
   CHECK(two.state.eject_by_hand("pay:80", t0) == ByHand::NoSuchEndpoint);
 }
 
+TEST_CASE(
+    "an endpoint that a reload writes otherwise has its new name at once, and its old state") {
+  OneCluster cluster(settings(), {{"10.0.0.1:80", "pay:80"}, {"10.0.0.2:80", "10.0.0.2:80"}});
+  const auto before = cluster.state.endpoints();
+  Try under_way;
+  REQUIRE(cluster.state.admit(under_way, false, t0) == ClusterState::Admission::Granted);
+  const auto slot = under_way.ticket.slot;
+  cluster.state.set_endpoints(
+      std::vector<WantedEndpoint>{{"10.0.0.1:80", "10.0.0.1:80"}, {"10.0.0.2:80", "two:80"}}, t0);
+  const auto after = cluster.state.endpoints();
+  REQUIRE(after.size() == 2);
+  CHECK(after[0].endpoint == before[0].endpoint);
+  CHECK(*after[0].configured == "10.0.0.1:80");
+  CHECK(*after[1].configured == "two:80");
+  CHECK(*cluster.state.configured_at(slot) == *after[slot].configured);
+  CHECK(cluster.state.eject_by_hand("two:80", t0) == ByHand::Done);
+  CHECK(cluster.state.eject_by_hand("pay:80", t0) == ByHand::NoSuchEndpoint);
+  cluster.state.settle(under_way.ticket, {.status = 200}, 1ms, t0);
+  cluster.state.finish(under_way.ticket, 1ms, false, t0);
+}
+
 TEST_CASE("by hand all can be ejected, and then none is usable") {
   OneCluster cluster(settings(config::present_outlier_detection()));
   for (const auto& each : kThree) {
