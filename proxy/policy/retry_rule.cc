@@ -152,9 +152,9 @@ RetryRule::Verdict RetryRule::judge(const Question& question) const {
   const auto [named, reason] = match(question.end);
   if (!named) return {};
   const auto denied = denial(question, reason);
-  if (denied != Denial::None) return {Answer::No, true, denied, reason};
+  if (denied != Denial::None) return {Answer::No, denied, reason};
   const bool stale = reason == RetryReason::StaleConnection;
-  return {stale ? Answer::RetryStale : Answer::Retry, true, Denial::None, reason};
+  return {stale ? Answer::RetryStale : Answer::Retry, Denial::None, reason};
 }
 
 std::string_view label(RetryReason reason) {

@@ -84,7 +84,6 @@ class RetryRule {
   };
   struct Verdict {
     Answer answer = Answer::No;
-    bool named = false;            // retry_on names what happened
     Denial denial = Denial::None;  // of a No
     RetryReason reason{};          // meaningless where retry_on does not name it
   };
