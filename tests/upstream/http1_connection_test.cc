@@ -27,8 +27,8 @@ struct User final : ConnectionUser {
 // A PUT of ten bytes is on its way, and the other end reads what comes.
 struct Asked {
   Asked() {
-    const auto endpoint = std::make_shared<Endpoint>(
-        Endpoint{.id = 1, .address = door.listener->address(), .configured = "e"});
+    const auto endpoint =
+        std::make_shared<Endpoint>(Endpoint{.id = 1, .address = door.listener->address()});
     connection = Http1ConnectionFactory(loop).connect(endpoint, 0, 10s);
     connection->attach(user);
     REQUIRE(net::run_until(loop, [&] { return user.connected && !door.accepted.empty(); }));
