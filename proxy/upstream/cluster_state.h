@@ -111,7 +111,8 @@ class ClusterState {
   // Called after a change of the set, on the thread that made it. Empty: nobody is interested.
   void on_endpoints_changed(std::function<void()> changed) { endpoints_changed_ = changed; }
   void resolution_failed(const std::string& error);
-  void resolution_succeeded(double unix_seconds);
+  // `still_failing`: what another name of the upstream complains of; empty: all resolve.
+  void resolution_succeeded(double unix_seconds, const std::string& still_failing);
 
   // By people. An endpoint is out until restored, whatever caps say (usable() tells whether any is
   // left), and the detectors look at the others only; its address stays out when it leaves and
