@@ -179,6 +179,8 @@ class ClusterState {
 
   // From the control thread, often; sweeps every outlier_detection.interval.
   void sweep_if_due(TimePoint now);
+  // Likewise: says when panic has begun or ended since it was last called.
+  void report_panic();
   exchange::UpstreamLive live(TimePoint now);
   // Has an endpoint that is healthy and not ejected, however busy.
   bool usable(TimePoint now);
@@ -262,6 +264,7 @@ class ClusterState {
   TimePoint pauses_end_ = kNever;                     // the first of the slots' draining_until
   policy::LatencyHistogram latency_{kLatencyWindow};  // time to the head, of all endpoints
   TimePoint last_sweep_{};
+  bool told_panic_ = false;
   std::vector<Swept> swept_;  // what the last sweep compared, by slot
   std::function<void()> endpoints_changed_;
   std::array<std::uint64_t, kCheckResults> health_checks_{};
