@@ -386,6 +386,7 @@ void Daemon::tick() {
   worker_->measure_lag();
   for (const auto& upstream : config_->upstreams) {
     if (upstream.outlier_detection) upstreams_[upstream.name]->sweep_if_due(now);
+    upstreams_[upstream.name]->report_panic();
   }
   end_faults();
   tick_timer_.arm(now + kTick);

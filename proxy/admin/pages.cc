@@ -67,6 +67,7 @@ Json endpoint_json(const exchange::EndpointLive& endpoint) {
           {"configured", endpoint.configured},
           {"state", endpoint.state},
           {"by_hand", endpoint.by_hand},
+          {"draining", endpoint.draining},
           {"weight", endpoint.weight},
           {"weight_now", endpoint.weight_now},
           {"zone", endpoint.zone},

@@ -61,6 +61,7 @@ struct EndpointLive {
   std::string configured;  // as written by the user (a host name perhaps)
   std::string state;       // healthy, unhealthy, ejected, probation
   bool by_hand = false;    // ejected so
+  bool draining = false;   // it said so, and is left alone for a moment
   std::uint32_t weight = 1;
   double weight_now = 1;  // in slow start less
   std::string zone;

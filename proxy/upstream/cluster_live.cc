@@ -68,6 +68,7 @@ exchange::UpstreamLive ClusterState::live(TimePoint now) {
     endpoint.latency = choice_.latency(i, now);
     endpoint.health = health_live_locked(slot, now);
     endpoint.by_hand = slot.by_hand;
+    endpoint.draining = slot.draining_until != TimePoint{};
     endpoint.state = slot.by_hand ? "ejected" : slot.health.healthy ? "healthy" : "unhealthy";
     if (!ejection_ || slot.by_hand) continue;
     const auto health = ejection_->snapshot(i, now);

@@ -191,10 +191,10 @@ void ClusterState::resolution_failed(const std::string& error) {
   resolution_error_ = error;
 }
 
-void ClusterState::resolution_succeeded(double unix_seconds) {
+void ClusterState::resolution_succeeded(double unix_seconds, const std::string& still_failing) {
   const std::lock_guard lock(mutex_);
   discovery_last_success_ = unix_seconds;
-  resolution_error_.clear();
+  resolution_error_ = still_failing;
 }
 
 EndpointPtr ClusterState::endpoint_at(std::uint32_t slot) const {

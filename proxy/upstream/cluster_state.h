@@ -111,7 +111,8 @@ class ClusterState {
   // Called after a change of the set, on the thread that made it. Empty: nobody is interested.
   void on_endpoints_changed(std::function<void()> changed) { endpoints_changed_ = changed; }
   void resolution_failed(const std::string& error);
-  void resolution_succeeded(double unix_seconds);
+  // `still_failing`: what another name of the upstream complains of; empty: all resolve.
+  void resolution_succeeded(double unix_seconds, const std::string& still_failing);
 
   // By people. An endpoint is out until restored, whatever caps say (usable() tells whether any is
   // left), and the detectors look at the others only; its address stays out when it leaves and
@@ -180,6 +181,8 @@ class ClusterState {
 
   // From the control thread, often; sweeps every outlier_detection.interval.
   void sweep_if_due(TimePoint now);
+  // Likewise: says when panic has begun or ended since it was last called.
+  void report_panic();
   exchange::UpstreamLive live(TimePoint now);
   // Has an endpoint that is healthy and not ejected, however busy.
   bool usable(TimePoint now);
@@ -267,6 +270,7 @@ class ClusterState {
   TimePoint pauses_end_ = kNever;                     // the first of the slots' draining_until
   policy::LatencyHistogram latency_{kLatencyWindow};  // time to the head, of all endpoints
   TimePoint last_sweep_{};
+  bool told_panic_ = false;
   std::vector<Swept> swept_;  // what the last sweep compared, by slot
   std::function<void()> endpoints_changed_;
   std::array<std::uint64_t, kCheckResults> health_checks_{};

@@ -41,6 +41,25 @@ void ClusterState::sweep_if_due(TimePoint now) {
   swept_.swap(swept);
 }
 
+void ClusterState::report_panic() {
+  bool panic = false;
+  {
+    const std::lock_guard lock(mutex_);
+    panic = choice_.panic();
+    if (panic == told_panic_) return;
+    told_panic_ = panic;
+  }
+  if (panic) {
+    static constexpr const char* kCause =
+        "too few endpoints pass their health checks: health is ignored";
+    log::warn("upstream {}: panic begins: {}", name_, kCause);
+    tell({.kind = exchange::EventKind::Panic, .to = "begun", .cause = kCause});
+  } else {
+    log::info("upstream {}: panic is over", name_);
+    tell({.kind = exchange::EventKind::Panic, .to = "ended"});
+  }
+}
+
 std::optional<policy::IntervalCounts> ClusterState::close_interval(std::uint32_t index,
                                                                    EndpointPtr& endpoint) {
   const std::lock_guard lock(mutex_);

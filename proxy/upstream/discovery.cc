@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "proxy/base/check.h"
 #include "proxy/base/log.h"
@@ -33,7 +34,10 @@ Discovery::Discovery(net::Loop& loop, std::shared_ptr<ClusterState> state,
     name->wanted = wanted;
     name->port = address.value().port();
     const Name* same = before ? before->find(endpoint.address) : nullptr;
-    if (same) name->addresses = same->addresses;
+    if (same) {
+      name->addresses = same->addresses;
+      name->complaint = same->complaint;
+    }
     names_.push_back(std::move(name));
   }
   const bool known =
@@ -71,23 +75,29 @@ void Discovery::Name::on_resolved(std::vector<net::Address> found) {
   resolution.reset();
   addresses = std::move(found);
   const auto since_epoch = std::chrono::system_clock::now().time_since_epoch();
-  owner->state_->resolution_succeeded(std::chrono::duration<double>(since_epoch).count());
-  if (!owner->complaint_.empty()) {
-    log::info("upstream {}: {} resolves again", owner->upstream_, host);
-    owner->complaint_.clear();
-  }
+  if (!complaint.empty()) log::info("upstream {}: {} resolves again", owner->upstream_, host);
+  complaint.clear();
+  owner->state_->resolution_succeeded(std::chrono::duration<double>(since_epoch).count(),
+                                      owner->first_complaint());
   owner->answered();
 }
 
 void Discovery::Name::on_resolve_failed(std::string reason) {
   resolution.reset();
-  owner->state_->resolution_failed(host + ": " + reason);
-  if (owner->complaint_ != reason) {
-    log::warn("upstream {}: cannot resolve {}: {}{}", owner->upstream_, host, reason,
+  const std::string before = std::exchange(complaint, host + ": " + reason);
+  owner->state_->resolution_failed(complaint);
+  if (complaint != before) {
+    log::warn("upstream {}: cannot resolve {}{}", owner->upstream_, complaint,
               addresses.empty() ? "" : "; its last addresses stay in use");
-    owner->complaint_ = reason;
   }
   owner->answered();
+}
+
+std::string Discovery::first_complaint() const {
+  for (const auto& name : names_) {
+    if (!name->complaint.empty()) return name->complaint;
+  }
+  return {};
 }
 
 void Discovery::answered() {

@@ -41,6 +41,7 @@ class Discovery final : private net::TimerEvents {
     std::uint16_t port = 0;
     WantedEndpoint wanted;                // of each of its addresses, but for the address
     std::vector<net::Address> addresses;  // the last good ones
+    std::string complaint;  // "HOST: REASON" while it fails; logged once for each reason
     std::unique_ptr<net::Resolution> resolution;
 
     void on_resolved(std::vector<net::Address> found) override;
@@ -51,6 +52,7 @@ class Discovery final : private net::TimerEvents {
   void resolve_all();
   void answered();
   void publish();
+  std::string first_complaint() const;  // empty: all resolve
   const Name* find(const std::string& configured) const;
 
   net::Loop& loop_;
@@ -62,7 +64,6 @@ class Discovery final : private net::TimerEvents {
   std::vector<std::unique_ptr<Name>> names_;
   std::size_t pending_ = 0;
   std::uint32_t rounds_ = 0;
-  std::string complaint_;  // the last one logged, so that a lasting failure is said once
 };
 
 }  // namespace outrigger::upstream

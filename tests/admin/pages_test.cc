@@ -20,6 +20,7 @@ exchange::UpstreamLive upstream() {
   endpoint.configured = "payments.internal:80";
   endpoint.state = "ejected";
   endpoint.by_hand = true;
+  endpoint.draining = true;
   endpoint.swept = {.successes = 197, .failures = 3, .p95 = 12500us};
   endpoint.weight = 3;
   endpoint.in_flight = 4;
@@ -104,6 +105,7 @@ TEST_CASE("an upstream shows its endpoints, breaker, budget and connections") {
               {"configured", "payments.internal:80"},
               {"state", "ejected"},
               {"by_hand", true},
+              {"draining", true},
               {"weight", 3},
               {"weight_now", 1.0},
               {"zone", ""},

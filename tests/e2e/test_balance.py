@@ -238,8 +238,14 @@ class PanicTest(BalanceTest):
         daemon.wait_metric("upstream_panic", 1, upstream="u")
         self.assertIs(True, daemon.admin_json("/upstreams")["upstreams"][0]["panic"])
         self.assertEqual(200, self.request(daemon).status)
+
+        def told():
+            return [event["to"] for event in daemon.admin_json("/events")["events"]
+                    if event["kind"] == "panic"]
+        self.eventually(lambda: told() == ["begun"], "the event")
         sick.clear()
         daemon.wait_metric("upstream_panic", 0, upstream="u")
+        self.eventually(lambda: told() == ["begun", "ended"], "its end")
 
 
 class ShownTest(BalanceTest):

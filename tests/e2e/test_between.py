@@ -90,6 +90,10 @@ class SiblingsTest(Case):
             self.assertEqual(200, self.request(daemon, "POST", body=b"a").status)
         self.assertEqual(1, len(leaving.calls))
         self.assertEqual(0, daemon.metric("outlier_ejections_total"))
+        shown = {each["address"]: (each["state"], each["draining"])
+                 for each in daemon.admin_json("/upstreams")["upstreams"][0]["endpoints"]}
+        self.assertEqual({leaving.address: ("healthy", True), staying.address: ("healthy", False)},
+                         shown)
         # It comes back by itself after five seconds.
         self.eventually(lambda: self.request(daemon).status == 200 and len(leaving.calls) > 1,
                         "traffic for it again")

@@ -1403,6 +1403,16 @@ class NamesTest(Case):
         self.assertEqual(200, self.request(daemon, target="/good").status)
         self.assertGreaterEqual(daemon.metric("discovery_failures_total", upstream="u"), 1)
 
+    def test_an_unknown_name_is_told_once_beside_one_that_resolves(self):
+        origin = self.origin()
+        daemon = self.proxy("no-such-name.invalid:80", f"localhost:{origin.port}",
+                            "also-unknown.invalid:80")
+        daemon.wait_metric("discovery_failures_total", lambda value: value >= 4, upstream="u")
+        self.assertIn("invalid", daemon.admin_json("/upstreams")["upstreams"][0]["resolution_error"])
+        for name in "no-such-name", "also-unknown":
+            self.assertEqual(1, daemon.log().count(f"cannot resolve {name}.invalid"))
+        self.assertNotIn("resolves again", daemon.log())
+
     def test_a_known_address_serves_beside_an_unknown_name(self):
         origin = self.origin()
         daemon = self.proxy("no-such-name.invalid:80", origin)

@@ -107,6 +107,26 @@ TEST_CASE("in panic tries go to the unhealthy, which makes nobody ready") {
   CHECK_FALSE(upstream.state.usable(t0));
 }
 
+TEST_CASE("panic is told once when it begins and once when it ends") {
+  auto settings = checked_upstream();
+  settings.load_balancer.panic_threshold_percent = 25;
+  exchange::Events events([] { return std::int64_t{0}; });
+  ClusterState state(settings, 1, &events);
+  state.set_endpoints(std::vector<WantedEndpoint>{{"10.0.0.1:80", "10.0.0.1:80"}}, t0);
+  const auto report_when = [&](bool healthy) {
+    state.set_health(
+        state.endpoints().at(0),
+        {.healthy = healthy, .last = policy::CheckEnd{.outcome = policy::CheckOutcome::Success}});
+    for (int i = 0; i < 2; ++i) state.report_panic();
+  };
+  for (const bool healthy : {true, false, true}) report_when(healthy);
+  std::vector<std::string> told;
+  for (const auto& event : events.since(0)) {
+    if (event.kind == exchange::EventKind::Panic) told.emplace_back(event.to);
+  }
+  CHECK(told == std::vector<std::string>{"begun", "ended"});
+}
+
 TEST_CASE("who waits is served by an endpoint that becomes healthy") {
   auto settings = checked_upstream();
   settings.limits.max_requests_per_endpoint = 1;
