@@ -55,8 +55,8 @@ struct ResponseAdditions {
   bool chunked = false;
   bool via = false;
   std::span<const std::string> set_cookies;  // further ones; empty ones are none
-  const HeaderEdits* edits = nullptr;  // the route's
-  HeaderVariables variables;           // of them
+  const HeaderEdits* edits = nullptr;        // the route's
+  HeaderVariables variables;                 // of them
 };
 
 void write_response_head(OutBuffer& out, const ResponseHead& head, const ResponseAdditions& add);

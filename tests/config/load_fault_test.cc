@@ -12,13 +12,12 @@ std::string refusal(std::string_view text) {
 }
 
 TEST_CASE("a fault by itself is read as JSON and as YAML") {
-  for (
-      const char* text :
-      {R"({"delay": {"percent": 5, "duration": "200ms"},
+  for (const char* text :
+       {R"({"delay": {"percent": 5, "duration": "200ms"},
             "abort": {"percent": 1.5, "status": "reset"},
             "headers": [{"name": "x-chaos", "present": true}], "until": "2027-01-15T08:00:00Z"})",
-       "delay: {percent: 5, duration: 200ms}\nabort: {percent: 1.5, status: reset}\n"
-       "headers: [{name: x-chaos, present: true}]\nuntil: 2027-01-15T08:00:00Z\n"}) {
+        "delay: {percent: 5, duration: 200ms}\nabort: {percent: 1.5, status: reset}\n"
+        "headers: [{name: x-chaos, present: true}]\nuntil: 2027-01-15T08:00:00Z\n"}) {
     const auto fault = load_fault(text);
     REQUIRE(fault);
     CHECK(fault.value().delay->percent == 5);
