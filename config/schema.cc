@@ -17,6 +17,25 @@ Json whole_schema() {
   return schema;
 }
 
+// The block of that name, and those that its keys hold, may be given in part: `defaults` hold the
+// rest. Items of lists are whole, for lists are replaced whole.
+void allow_parts(Json& blocks, const std::string& name);
+
+void allow_parts_in(Json& blocks, const Json& value) {
+  static const std::string kPrefix = "#/$defs/";
+  if (value.contains("$ref")) {
+    allow_parts(blocks, value["$ref"].get<std::string>().substr(kPrefix.size()));
+  }
+  if (!value.contains("anyOf")) return;
+  for (const Json& alternative : value["anyOf"]) allow_parts_in(blocks, alternative);
+}
+
+void allow_parts(Json& blocks, const std::string& name) {
+  blocks[name].erase("required");
+  if (!blocks[name].contains("properties")) return;
+  for (const Json& value : Json(blocks[name]["properties"])) allow_parts_in(blocks, value);
+}
+
 // The name of the block that a key holds, or of the items it holds; empty: none.
 std::string block_of(const Json& schema) {
   static const std::string kPrefix = "#/$defs/";
@@ -94,7 +113,11 @@ std::string section(const std::string& name, const Json& block) {
 }  // namespace
 
 std::string json_schema() {
-  return whole_schema().dump(2) + "\n";
+  Json schema = whole_schema();
+  for (const char* block : {"defaults.route", "defaults.upstream"}) {
+    allow_parts(schema["$defs"], block);
+  }
+  return schema.dump(2) + "\n";
 }
 
 std::string reference() {

@@ -56,6 +56,16 @@ TEST_CASE("the reference names every warning") {
   CHECK((part_of_reference("warnings", warnings_reference()) == warnings_reference()));
 }
 
+TEST_CASE("blocks that defaults may complete require no key, items of lists do") {
+  const auto blocks = nlohmann::json::parse(json_schema())["$defs"];
+  for (const char* name : {"route.rate_limit", "route.mirror", "route.fault.abort"}) {
+    CHECK_FALSE(blocks[name].contains("required"));
+  }
+  for (const char* name : {"route.match.header", "route.split.target", "listener", "upstream"}) {
+    CHECK(blocks[name].contains("required"));
+  }
+}
+
 TEST_CASE("every reference inside the schema leads to a block") {
   const json schema = json::parse(json_schema());
   const std::string text = schema.dump();
