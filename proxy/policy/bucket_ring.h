@@ -34,13 +34,14 @@ class BucketRing {
   }
 
   // Calls `visit(count)` for the buckets that are not over at `now`, the newest first. Buckets in
-  // which nothing can have been counted since are visited as `Count{}`.
+  // which nothing can have been counted since are visited as `Count{}`, and so are those before the
+  // clock began: a machine may have booted a second ago.
   template <class Visit>
   void newest_first(TimePoint now, const Visit& visit) const {
     const std::int64_t turn = std::max(turn_of(now), newest_);
     for (std::int64_t age = 0; age < kBuckets; ++age) {
       const std::int64_t one = turn - age;
-      visit(one > newest_ ? Count{} : bucket(one));
+      visit(one < 0 || one > newest_ ? Count{} : bucket(one));
     }
   }
 

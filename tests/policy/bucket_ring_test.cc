@@ -34,6 +34,14 @@ TEST_CASE("a ring of buckets forgets a bucket when its turn comes round") {
   CHECK(seen(ring, t0 + 100s) == std::vector{1, 0, 0, 0});
 }
 
+TEST_CASE("what is counted in the first moments of a clock is counted once") {
+  BucketRing<int, 10> ring(1s);
+  for (int i = 0; i < 4; ++i) ring.at(TimePoint{i * 1s}) += 1;
+  int sum = 0;
+  ring.newest_first(TimePoint{3s}, [&](int count) { sum += count; });
+  CHECK(sum == 4);
+}
+
 TEST_CASE("a time before the newest bucket counts as the newest") {
   Ring ring(1s);
   ring.at(t0 + 2s) += 1;
