@@ -5,12 +5,12 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
-#include <fstream>
 #include <random>
 
 #include "config/load.h"
 #include "config/render.h"
 #include "proxy/admin/pages.h"
+#include "proxy/admin/token.h"
 #include "proxy/base/log.h"
 #include "proxy/lint/lint.h"
 #include "proxy/memory_limit.h"
@@ -82,13 +82,8 @@ void log_warnings(const config::Config& config, const config::Places& places) {
 Result<admin::Rules, std::string> rules_of(const config::Admin& admin) {
   std::optional<std::string> token;
   if (admin.token_file) {
-    std::ifstream file(*admin.token_file);
-    if (file) std::getline(file, token.emplace());
-    // An editor's "\r\n" is no part of it.
-    if (token) token->erase(token->find_last_not_of(" \t\r") + 1);
-    if (!token || token->empty()) {
-      return "admin.token_file " + *admin.token_file + ": no token can be read from it";
-    }
+    token = admin::read_token(*admin.token_file);
+    if (!token) return "admin.token_file " + *admin.token_file + ": no token can be read from it";
   }
   return admin::Rules(token, admin.hosts);
 }

@@ -6,6 +6,8 @@
 #include <optional>
 #include <string>
 
+#include "proxy/base/time.h"
+
 namespace outrigger::commands {
 
 int dispatch(int argc, char** argv);
@@ -32,5 +34,18 @@ struct SimulateOptions {
   bool json = false;
 };
 int simulate(const SimulateOptions& options);
+
+// What is asked of a running daemon through its admin server.
+struct AdminOptions {
+  std::string address = "127.0.0.1:9901";
+  std::optional<std::string> config_file;  // address and token are taken from it
+  std::optional<std::string> token_file;   // instead of the configuration's
+  std::optional<Duration> timeout;         // of all that the command does; absent: its own default
+  bool wait = false;                       // of drain: until the daemon has gone
+};
+int healthcheck(const AdminOptions& options);
+int wait_ready(const AdminOptions& options);
+int drain(const AdminOptions& options);
+int quit(const AdminOptions& options);
 
 }  // namespace outrigger::commands

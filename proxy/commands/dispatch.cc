@@ -1,9 +1,9 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <array>
 #include <cstdio>
 
 #include "config/diagnostic.h"
+#include "config/quantity.h"
 #include "config/schema.h"
 #include "proxy/commands/commands.h"
 
@@ -13,11 +13,6 @@ namespace {
 constexpr int kWrongUsage = 2;
 constexpr int kLongestDemo = 24 * 60 * 60;
 
-int not_supported(const char* what) {
-  std::fprintf(stderr, "outrigger: %s is not supported by this version\n", what);
-  return kWrongUsage;
-}
-
 std::vector<std::string> names_of(const CLI::App& app) {
   std::vector<std::string> names;
   for (const CLI::App* command : app.get_subcommands({})) names.push_back(command->get_name());
@@ -26,15 +21,44 @@ std::vector<std::string> names_of(const CLI::App& app) {
 
 // The first word, where it is no command: the parser would only ask for one, or show its help.
 int refuse(const CLI::App& app, const std::string& word) {
-  static constexpr std::array<std::string_view, 4> kLater = {"healthcheck", "drain", "quit",
-                                                             "wait-ready"};
-  if (std::ranges::find(kLater, word) != kLater.end()) return not_supported(word.c_str());
   const auto names = names_of(app);
   const std::vector<std::string_view> known(names.begin(), names.end());
   const std::string near = config::did_you_mean(word, known);
   std::fprintf(stderr, "outrigger: there is no command %s (%s)\n", config::in_quotes(word).c_str(),
                near.empty() ? ("expected " + config::one_of(known)).c_str() : near.c_str());
   return kWrongUsage;
+}
+
+// The time that is over before it begins is refused: nothing could be asked in it.
+void read_timeout(const std::string& text, std::optional<Duration>& timeout) {
+  const auto read = config::parse_duration(text);
+  if (read && read.value() > Duration::zero()) {
+    timeout = read.value();
+    return;
+  }
+  const std::string hint = read ? "must be more than 0" : read.error();
+  throw CLI::ValidationError("--timeout", "expected a duration like 2s or 500ms, not " +
+                                              config::in_quotes(text) +
+                                              (hint.empty() ? "" : ": " + hint));
+}
+
+// A command that asks a running daemon. `default_timeout` is what its help says.
+CLI::App* add_admin_command(CLI::App& app, const char* name, const char* description,
+                            AdminOptions& options, const std::string& default_timeout) {
+  CLI::App* command = app.add_subcommand(name, description);
+  auto* address = command->add_option("--admin", options.address,
+                                      "the daemon's admin address: 127.0.0.1:9901 (the default), "
+                                      "[::1]:9901, unix:/path");
+  command
+      ->add_option("-c,--config", options.config_file,
+                   "take admin.address and admin.token_file from this configuration file")
+      ->excludes(address);
+  command->add_option("--token-file", options.token_file,
+                      "the admin token's file, where the daemon asks for one");
+  command->add_option_function<std::string>(
+      "--timeout", [&options](const std::string& text) { read_timeout(text, options.timeout); },
+      "how long all of it may take, like 500ms or 1m (default " + default_timeout + ")");
+  return command;
 }
 
 }  // namespace
@@ -90,6 +114,18 @@ int dispatch(int argc, char** argv) {
       "begin\n"
       "with, and all their keys: config/examples/scenarios.");
 
+  AdminOptions admin_options;
+  auto* healthcheck_command = add_admin_command(
+      app, "healthcheck", "Exit 0 where a daemon is ready, 1 where it is not", admin_options, "2s");
+  auto* wait_ready_command =
+      add_admin_command(app, "wait-ready", "Wait until a daemon is ready", admin_options, "30s");
+  auto* drain_command =
+      add_admin_command(app, "drain", "Let a daemon end what it has begun, and go", admin_options,
+                        "2s, with --wait 60s");
+  drain_command->add_flag("--wait", admin_options.wait, "wait until the daemon has gone");
+  auto* quit_command =
+      add_admin_command(app, "quit", "Let a daemon go at once", admin_options, "2s");
+
   auto* schema_command = app.add_subcommand("schema", "Print the JSON Schema of the configuration");
   auto* version_command = app.add_subcommand("version", "Print the version");
 
@@ -102,11 +138,18 @@ int dispatch(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : kWrongUsage;
   }
-  if (watch) return not_supported("run --watch");
+  if (watch) {
+    std::fputs("outrigger: run --watch is not supported by this version\n", stderr);
+    return kWrongUsage;
+  }
   if (*run_command) return run(config_file);
   if (*check_command) return check(check_options);
   if (*demo_command) return demo(demo_options);
   if (*simulate_command) return simulate(simulate_options);
+  if (*healthcheck_command) return healthcheck(admin_options);
+  if (*wait_ready_command) return wait_ready(admin_options);
+  if (*drain_command) return drain(admin_options);
+  if (*quit_command) return quit(admin_options);
   if (*schema_command) {
     std::puts(config::json_schema().c_str());
     return 0;

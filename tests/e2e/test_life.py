@@ -45,8 +45,7 @@ class CommandsTest(Case):
         for arguments, expected in (
                 (["bogus", "--help"], "there is no command 'bogus' (expected run, check, demo"),
                 (["chek"], "did you mean 'check'?"),
-                (["healthcheck"], "healthcheck is not supported by this version"),
-                (["drain", "--wait"], "drain is not supported by this version"),
+                (["healthchek"], "did you mean 'healthcheck'?"),
                 (["run", "-c", "x", "--watch"], "run --watch is not supported by this version"),
                 (["simulate", "-c", "x", "--scenario", "x", "--seed", "99999999999"],
                  "4294967295"),
