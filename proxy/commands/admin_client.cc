@@ -138,8 +138,8 @@ AdminClient::AdminClient(const net::Address& address, const std::optional<std::s
     : address_(address) {
   const bool at_socket = address.kind() == net::Address::Kind::Unix;
   fields_ = "Host: " + (at_socket ? "localhost" : address.to_string()) + "\r\n" +
-            (token ? "Authorization: Bearer " + *token : "X-Outrigger-Admin: 1") +
-            "\r\nUser-Agent: outrigger\r\nConnection: close\r\n";
+            (token ? "Authorization: Bearer " + *token + "\r\n" : "") +
+            "X-Outrigger-Admin: 1\r\nUser-Agent: outrigger\r\nConnection: close\r\n";
 }
 
 Result<AdminAnswer, NoAnswer> AdminClient::ask(std::string_view method, std::string_view path,
