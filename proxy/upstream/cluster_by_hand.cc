@@ -74,7 +74,7 @@ void ClusterState::set_breaker_by_hand(policy::CircuitByHand by_hand) {
     const std::lock_guard lock(mutex_);
     changes = breaker_.set_by_hand(by_hand);
   }
-  exchange::report(changes, "upstream", name_, events_);
+  exchange::report(changes, kScope, name_, events_);
 }
 
 }  // namespace outrigger::upstream

@@ -3,10 +3,7 @@
 #include <algorithm>
 
 #include "proxy/base/check.h"
-#include "proxy/base/log.h"
 #include "proxy/exchange/breaker_report.h"
-#include "proxy/policy/failure_class.h"
-#include "proxy/upstream/ejection_text.h"
 
 namespace outrigger::upstream {
 namespace {
@@ -15,31 +12,13 @@ std::uint32_t queue_of(const std::optional<config::AdaptiveConcurrency>& setting
   return settings ? settings->queue : 0;
 }
 
-using exchange::EventKind;
 using exchange::FailureKind;
 using exchange::LimitKind;
 using policy::TryOutcome;
 using policy::Verdict;
 
-constexpr std::size_t kMaxSlots = 1024;
-constexpr std::string_view kScope = "upstream";
-
-std::uint64_t next_endpoint_id() {
-  static std::atomic<std::uint64_t> last{0};
-  return ++last;
-}
-
 bool contains(std::span<const std::uint32_t> slots, std::uint32_t slot) {
   return std::ranges::find(slots, slot) != slots.end();
-}
-
-bool failed_for_balancer(const policy::TryEnd& end) {
-  return end.outcome != TryOutcome::Response || end.status >= 500 || end.refused_elsewhere ||
-         end.refused_for_good;
-}
-
-bool says_something(const policy::TryEnd& end) {
-  return end.outcome != TryOutcome::Abandoned && end.outcome != TryOutcome::StaleConnection;
 }
 
 std::size_t bucket_of(Duration d) {
@@ -94,122 +73,6 @@ void ClusterState::configure(const config::Upstream& settings, TimePoint now) {
   for (std::uint32_t i = 0; i < slots_.size(); ++i) update_selectable_locked(i);
   lock.unlock();
   rebuild_tables();
-}
-
-// The set of endpoints.
-
-void ClusterState::set_endpoints(std::span<const WantedEndpoint> wanted, TimePoint now) {
-  const bool changed = replace_endpoints(wanted, now);
-  rebuild_tables();
-  if (changed && endpoints_changed_) endpoints_changed_();
-}
-
-bool ClusterState::replace_endpoints(std::span<const WantedEndpoint> wanted, TimePoint now) {
-  const std::lock_guard lock(mutex_);
-  const auto is_wanted = [&](const Endpoint& endpoint) {
-    return std::ranges::find(wanted, endpoint.address, &WantedEndpoint::address) != wanted.end();
-  };
-  bool changed = false;
-  for (std::uint32_t i = 0; i < slots_.size(); ++i) {
-    const Slot& slot = slots_[i];
-    if (!slot.endpoint || slot.departing || is_wanted(*slot.endpoint)) continue;
-    depart_locked(i);
-    changed = true;
-  }
-  for (const WantedEndpoint& want : wanted) {
-    const auto same = std::ranges::find_if(slots_, [&](const Slot& slot) {
-      return slot.endpoint && !slot.departing && slot.endpoint->address == want.address;
-    });
-    if (same != slots_.end()) {
-      const auto index = static_cast<std::uint32_t>(same - slots_.begin());
-      if (*same->configured != want.configured) {
-        same->configured = std::make_shared<const std::string>(want.configured);
-        changed = true;
-      }
-      same->weight = want.weight;
-      same->zone = want.zone;
-      same->priority = want.priority;
-      choice_.set_weight(index, want.weight);
-      choice_.set_place(index, place_locked(*same));
-      continue;
-    }
-    const auto index = free_slot_locked();
-    if (!index) break;  // kMaxSlots: more addresses than a sidecar balances over
-    slots_[*index] = {
-        .endpoint = std::make_shared<Endpoint>(Endpoint{next_endpoint_id(), want.address}),
-        .configured = std::make_shared<const std::string>(want.configured),
-        .by_hand = std::ranges::find(by_hand_, want.address) != by_hand_.end(),
-        .weight = want.weight,
-        .zone = want.zone,
-        .priority = want.priority};
-    choice_.add(*index, want.weight, now, place_locked(slots_[*index]));
-    start_health_locked(*index);
-    if (!slots_[*index].by_hand) watch_locked(*index, now);
-    update_selectable_locked(*index);
-    ++endpoints_;
-    changed = true;
-  }
-  if (changed) version_.fetch_add(1, std::memory_order_release);
-  return changed;
-}
-
-// By outlier detection, where there is any.
-void ClusterState::watch_locked(std::uint32_t index, TimePoint now) {
-  if (!ejection_) return;
-  ejection_->add(index, now);
-  ejection_->set_healthy(index, slots_[index].health.healthy);
-}
-
-std::optional<std::uint32_t> ClusterState::free_slot_locked() {
-  for (std::uint32_t i = 0; i < slots_.size(); ++i) {
-    if (!slots_[i].endpoint) return i;
-  }
-  if (slots_.size() == kMaxSlots) return std::nullopt;
-  slots_.emplace_back();
-  return static_cast<std::uint32_t>(slots_.size() - 1);
-}
-
-void ClusterState::depart_locked(std::uint32_t index) {
-  slots_[index].departing = true;
-  --endpoints_;
-  if (ejection_) ejection_->remove(index);
-  choice_.set_selectable(index, false);
-  choice_.set_weight(index, 0);  // of no group any more
-  free_if_drained_locked(index);
-}
-
-void ClusterState::free_if_drained_locked(std::uint32_t index) {
-  Slot& slot = slots_[index];
-  if (!slot.departing || slot.requests > 0 || slot.connections > 0) return;
-  choice_.remove(index);
-  slot = {};
-}
-
-void ClusterState::resolution_failed(const std::string& error) {
-  const std::lock_guard lock(mutex_);
-  ++discovery_failures_;
-  resolution_error_ = error;
-}
-
-void ClusterState::resolution_succeeded(double unix_seconds, const std::string& still_failing) {
-  const std::lock_guard lock(mutex_);
-  discovery_last_success_ = unix_seconds;
-  resolution_error_ = still_failing;
-}
-
-EndpointPtr ClusterState::endpoint_at(std::uint32_t slot) const {
-  const std::lock_guard lock(mutex_);
-  return slot < slots_.size() && !slots_[slot].departing ? slots_[slot].endpoint : nullptr;
-}
-
-std::uint32_t ClusterState::busy_connections(std::uint32_t slot) const {
-  const std::lock_guard lock(mutex_);
-  return slots_[slot].connections;
-}
-
-ConfiguredPtr ClusterState::configured_at(std::uint32_t slot) const {
-  const std::lock_guard lock(mutex_);
-  return slots_[slot].configured;
 }
 
 // Admission.
@@ -458,143 +321,6 @@ void ClusterState::leave_queue(Waiter& waiter, TimePoint now) {
   waiter.done = false;
   settle(waiter.ticket, {.outcome = TryOutcome::Abandoned}, {}, now);
   finish(waiter.ticket, {}, false, now);
-}
-
-// Verdicts.
-
-void ClusterState::settle(Ticket& ticket, const policy::TryEnd& end, Duration time_to_head,
-                          TimePoint now) {
-  if (ticket.settled) return;
-  ticket.settled = true;
-  ticket.failed = failed_for_balancer(end);
-  ticket.sample = says_something(end);
-  policy::OutlierEjection::Change change;
-  policy::OptionalBreaker::Changes breaker_changes;
-  {
-    const std::lock_guard lock(mutex_);
-    if (breaker_) {
-      breaker_->record(ticket.circuit, policy::breaker_verdict(breaker_->settings(), end), now,
-                       time_to_head);
-      breaker_changes = breaker_.take_untold();
-    }
-    const bool timed = time_to_head > Duration{};
-    if (timed && policy::is_load_sample(end)) adaptive_.sample(time_to_head, now);
-    if (end.endless) {
-      leave_adaptive_locked(ticket);
-      serve_queue_locked(now);
-    }
-    Slot& slot = slots_[ticket.slot];
-    ++slot.outcomes[static_cast<std::size_t>(exchange::attempt_outcome(end))];
-    if (policy::is_failure(policy::failure_class(end))) ++slot.failures;
-    if (end.draining) pause_draining_locked(ticket.slot, now);
-    // A try that was cut off took at least so long: it may make its endpoint look slower, never
-    // quicker.
-    const bool cut_off =
-        end.outcome == TryOutcome::Abandoned && end.processed == policy::Processed::MaybeProcessed;
-    if (timed && (ticket.sample || cut_off) && !policy::is_connect_failure(end.outcome)) {
-      latency_.record(time_to_head, now);
-    }
-    const bool says_slow = cut_off && time_to_head > choice_.latency(ticket.slot, now);
-    if (ejection_ && !slot.departing) {
-      if (ticket.probation && !ticket.sample) ejection_->give_back_probation(ticket.slot, now);
-      ejection_->record_time(ticket.slot, end, time_to_head);
-      change = ejection_->record(ticket.slot, end, now, ticket.probation);
-      if (change.restored) choice_.forget_latency(ticket.slot);
-    }
-    ticket.sample = (ticket.sample && (timed || ticket.failed)) || says_slow;
-    update_selectable_locked(ticket.slot);
-  }
-  report(ticket.slot, change);
-  exchange::report(breaker_changes, kScope, name_, events_);
-}
-
-void ClusterState::body_broke(const Ticket& ticket, TimePoint now) {
-  policy::OutlierEjection::Change change;
-  {
-    const std::lock_guard lock(mutex_);
-    Slot& slot = slots_[ticket.slot];
-    if (!ejection_ || slot.departing) return;
-    ++slot.failures;
-    change = ejection_->record(ticket.slot, {.outcome = TryOutcome::Reset}, now, false);
-    update_selectable_locked(ticket.slot);
-  }
-  report(ticket.slot, change);
-}
-
-void ClusterState::report(std::uint32_t slot, const policy::OutlierEjection::Change& change) {
-  // What was not carried out is told where it was found by a sweep: rows of failures come too
-  // often.
-  const bool at_sweep = change.evidence.tries > 0;
-  const bool not_made = at_sweep && (change.observed || change.denied);
-  if (change.ejected || change.restored || not_made) {
-    const EndpointPtr endpoint = endpoint_at(slot);
-    const std::string_view address = endpoint ? std::string_view(endpoint->address) : "?";
-    if (change.by_hand) {
-      log::warn("upstream {}: endpoint {} {} by hand", name_, address,
-                change.ejected ? "ejected" : "restored");
-      tell({.kind = change.ejected ? EventKind::Ejected : EventKind::Returned,
-            .endpoint = std::string(address),
-            .cause = change.ejected ? "until restored" : "",
-            .by_hand = true});
-    } else if (change.ejected) {
-      log::warn("upstream {}: endpoint {} ejected for {:.1f} s ({})", name_, address,
-                seconds(change.ejected_for), ejection_text(change.detector, change.evidence));
-      tell(
-          {.kind = EventKind::Ejected,
-           .endpoint = std::string(address),
-           .cause = fmt::format("{}; for {:.1f} s", ejection_text(change.detector, change.evidence),
-                                seconds(change.ejected_for))});
-    } else if (not_made) {
-      log::info("upstream {}: endpoint {} would be ejected, but for {} ({})", name_, address,
-                change.denied ? label(*change.denied) : "mode: observe",
-                ejection_text(change.detector, change.evidence));
-    } else {
-      log::info("upstream {}: endpoint {} is back", name_, address);
-      tell({.kind = EventKind::Returned,
-            .endpoint = std::string(address),
-            .cause = "its request on probation succeeded"});
-    }
-  }
-}
-
-void ClusterState::tell(exchange::Event event) {
-  if (!events_) return;
-  event.scope = kScope;
-  event.name = name_;
-  events_->add(std::move(event));
-}
-
-void ClusterState::finish(Ticket& ticket, Duration time_to_head, bool connection_stays,
-                          TimePoint now) {
-  INVARIANT(ticket.settled);
-  const std::lock_guard lock(mutex_);
-  leave_adaptive_locked(ticket);
-  Slot& slot = slots_[ticket.slot];
-  --slot.requests;
-  if (!connection_stays) --slot.connections;
-  choice_.on_end(ticket.slot, now, time_to_head, ticket.failed, ticket.sample);
-  update_selectable_locked(ticket.slot);
-  free_if_drained_locked(ticket.slot);
-  if (connection_stays) {
-    limit_.release_request_keep_connection();
-  } else {
-    limit_.release();
-  }
-  serve_queue_locked(now);
-}
-
-void ClusterState::serve_queue(TimePoint now) {
-  const std::lock_guard lock(mutex_);
-  serve_queue_locked(now);
-}
-
-void ClusterState::connection_freed(std::uint32_t index, TimePoint now) {
-  const std::lock_guard lock(mutex_);
-  --slots_[index].connections;
-  limit_.release_connection();
-  update_selectable_locked(index);
-  free_if_drained_locked(index);
-  serve_queue_locked(now);
 }
 
 // What a plan asks.

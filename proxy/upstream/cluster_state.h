@@ -188,6 +188,7 @@ class ClusterState {
   bool usable(TimePoint now);
 
  private:
+  static constexpr std::string_view kScope = "upstream";  // of its breaker and events
   static constexpr Duration kLatencyWindow = std::chrono::seconds(10);
   static constexpr auto kCheckResults = static_cast<std::size_t>(policy::CheckResult::kCount);
   static constexpr auto kOutcomes = static_cast<std::size_t>(exchange::AttemptOutcome::kCount);
