@@ -348,8 +348,22 @@ void Daemon::watch_signals() {
 
 int Daemon::run() {
   loop_.run();
+  ignore_stop_signals();
   worker_->stop();
   return exit_status_;
+}
+
+// One that comes now, as when a pod ends a sidecar that was told to quit, is obeyed already: it
+// must not turn a clean end into a death by signal.
+void Daemon::ignore_stop_signals() {
+  sigset_t stops;
+  sigemptyset(&stops);
+  sigaddset(&stops, SIGTERM);
+  sigaddset(&stops, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &stops, nullptr);  // while libuv takes its handlers away
+  signals_.clear();
+  std::signal(SIGTERM, SIG_IGN);
+  std::signal(SIGINT, SIG_IGN);
 }
 
 bool Daemon::held_up_by_resolution() const {
