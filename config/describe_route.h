@@ -376,6 +376,12 @@ void describe(V& v, ListenerLimits& l) {
   v.key("max_uri_bytes", l.max_uri_bytes, Size{16, 16 << 20}, "The request target; beyond: 414.");
   v.key("max_body_bytes", l.max_body_bytes, Off<Size>{{0, 1ULL << 40}},
         "The largest request body; beyond: 413.");
+  v.key("max_chunk_extension_bytes", l.max_chunk_extension_bytes, Size{0, 1 << 20},
+        "Chunk extensions of one body, at most 256 bytes a chunk; beyond: 400.");
+  v.key("max_trailer_bytes", l.max_trailer_bytes, Size{16, 1 << 20},
+        "Trailer fields after a chunked body, at most 64 of them; beyond: 400.");
+  v.key("max_pipelined_bytes", l.max_pipelined_bytes, Size{1024, 16 << 20},
+        "Sent before the answer to an earlier request is complete; beyond, nothing more is read.");
   v.key("max_requests_per_connection", l.max_requests_per_connection, Off<Whole>{{1, 1'000'000}},
         "Then the connection is closed.");
 }

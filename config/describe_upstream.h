@@ -183,6 +183,16 @@ void describe(V& v, UpstreamLimits& l) {
         "An endpoint with so many is skipped.");
   v.key("max_requests_per_connection", l.max_requests_per_connection, Off<Whole>{{1, 1'000'000}},
         "Then the connection is not used again.");
+  v.key("max_head_bytes", l.max_head_bytes, Size{128, 16 << 20},
+        "The status line and all headers of a response; beyond: 502 `bad-response`.");
+  v.key("max_headers", l.max_headers, Whole{1, 10'000},
+        "Header fields of a response; beyond: 502 `bad-response`.");
+  v.key("max_informational_responses", l.max_informational_responses, Whole{0, 1000},
+        "1xx before the final response; beyond: 502 `bad-response`.");
+  v.key("max_chunk_extension_bytes", l.max_chunk_extension_bytes, Size{0, 1 << 20},
+        "Chunk extensions of one body, at most 256 bytes a chunk; beyond: an aborted response.");
+  v.key("max_trailer_bytes", l.max_trailer_bytes, Size{16, 1 << 20},
+        "Trailer fields after a chunked body, at most 64 of them; beyond: an aborted response.");
 }
 
 template <class V>

@@ -355,6 +355,9 @@ struct ListenerLimits {
   std::uint32_t max_headers = 128;
   std::uint64_t max_uri_bytes = 16 * 1024;
   std::optional<std::uint64_t> max_body_bytes;
+  std::uint64_t max_chunk_extension_bytes = 16 * 1024;
+  std::uint64_t max_trailer_bytes = 8 * 1024;
+  std::uint64_t max_pipelined_bytes = 64 * 1024;
   std::optional<std::uint32_t> max_requests_per_connection;
 };
 
@@ -499,6 +502,11 @@ struct UpstreamLimits {
   std::optional<std::uint32_t> max_connections_per_endpoint;
   std::optional<std::uint32_t> max_requests_per_endpoint;
   std::optional<std::uint32_t> max_requests_per_connection;
+  std::uint64_t max_head_bytes = 64 * 1024;
+  std::uint32_t max_headers = 256;
+  std::uint32_t max_informational_responses = 16;
+  std::uint64_t max_chunk_extension_bytes = 16 * 1024;
+  std::uint64_t max_trailer_bytes = 8 * 1024;
 };
 
 struct Upstream {

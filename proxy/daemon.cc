@@ -42,6 +42,7 @@ std::uint64_t random_seed() {
 
 std::vector<exchange::LabelledCount> over_limits(const downstream::ListenerCounters& counters) {
   return {{"max_connections", counters.over_max_connections.load(std::memory_order_relaxed)},
+          {"system", counters.over_system.load(std::memory_order_relaxed)},
           {"overload.max_connections", counters.over_overload.load(std::memory_order_relaxed)}};
 }
 

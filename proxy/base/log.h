@@ -7,6 +7,8 @@
 
 #include <string_view>
 
+#include "proxy/base/time.h"
+
 namespace outrigger::log {
 
 enum class Level { Trace, Debug, Info, Warn, Error };
@@ -33,5 +35,20 @@ template <class... Args>
 void error(fmt::format_string<Args...> text, Args&&... args) {
   write(Level::Error, fmt::format(text, std::forward<Args>(args)...));
 }
+
+// For a line that the outside could cause as often as it likes: true at most once per kEvery.
+class Seldom {
+ public:
+  static constexpr Duration kEvery = std::chrono::seconds(10);
+
+  bool due(TimePoint now) {
+    if (now < next_) return false;
+    next_ = now + kEvery;
+    return true;
+  }
+
+ private:
+  TimePoint next_{};
+};
 
 }  // namespace outrigger::log

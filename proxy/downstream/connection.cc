@@ -142,7 +142,9 @@ void Connection::begin(std::string_view block, std::size_t beyond) {
     request_->body.start(Framing::None, 0);
     return exchange.refuse(listener_.scope(), listener_.routes(), *this, failure_of(error));
   }
-  request_->body.start(head().framing, head().content_length);
+  request_->body.start(head().framing, head().content_length,
+                       {.max_chunk_extension_bytes = limits.max_chunk_extension_bytes,
+                        .max_trailer_bytes = limits.max_trailer_bytes});
   request_->body_done = head().framing == Framing::None;
   if (!request_->body_done) set_clock(Clock::Body, listener_.settings().timeouts.read);
   if (refuse_) {
@@ -203,7 +205,7 @@ bool Connection::read_body(std::string_view& in) {
 
 void Connection::keep_for_later(std::string_view in) {
   partial_.append(in);
-  if (partial_.size() < kMaxPending || pending_full_) return;
+  if (partial_.size() < listener_.settings().limits.max_pipelined_bytes || pending_full_) return;
   pending_full_ = true;
   stream_->stop_reading();
 }

@@ -26,8 +26,6 @@ class Connection final : public net::Retirable,
                          private net::StreamEvents,
                          private net::TimerEvents {
  public:
-  // Pipelined bytes kept while an exchange is under way.
-  static constexpr std::size_t kMaxPending = 64 * 1024;
   // Rest of a request body that is read and dropped so that the connection can be kept.
   static constexpr std::uint64_t kMaxDropped = 64 * 1024;
   static constexpr Duration kLinger = std::chrono::seconds(1);

@@ -1,6 +1,7 @@
 #include "proxy/downstream/listener.h"
 
-#include "proxy/base/log.h"
+#include <cstring>
+
 #include "proxy/exchange/failure.h"
 #include "proxy/http/writer.h"
 
@@ -8,7 +9,6 @@ namespace outrigger::downstream {
 namespace {
 
 constexpr Duration kLinger = std::chrono::seconds(1);
-constexpr Duration kComplainEvery = std::chrono::seconds(10);
 
 }  // namespace
 
@@ -68,11 +68,10 @@ bool Listener::refuse_over_limit(net::Stream& stream) {
 }
 
 void Listener::on_accept_error(int uv_error) {
-  const auto now = loop_.now();
-  if (now - last_accept_complaint_ < kComplainEvery) return;
-  last_accept_complaint_ = now;
-  log::error("listener {}: cannot accept connections (error {}): out of file descriptors?",
-             settings().name, uv_error);
+  counters_->over_system.fetch_add(1, std::memory_order_relaxed);
+  if (!accept_complaints_.due(loop_.now())) return;
+  log::error("listener {}: cannot accept connections: {}; they wait", settings().name,
+             std::strerror(-uv_error));
 }
 
 void Listener::stop_accepting() {

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "proxy/base/log.h"
 #include "proxy/downstream/connection.h"
 #include "proxy/downstream/request.h"
 #include "proxy/exchange/scope.h"
@@ -23,6 +24,7 @@ struct ListenerCounters {
   std::atomic<std::uint32_t> requests{0};  // under way
   std::atomic<std::uint64_t> bytes_in{0}, bytes_out{0};
   std::atomic<std::uint64_t> over_max_connections{0};  // limits.max_connections
+  std::atomic<std::uint64_t> over_system{0};           // times that none could be accepted
   std::atomic<std::uint64_t> over_overload{0};         // overload.max_connections
   std::atomic<std::uint64_t> head_timeouts{0}, keepalive_timeouts{0};
 };
@@ -82,7 +84,7 @@ class Listener final : private net::ListenerEvents {
   std::uint32_t open_ = 0;
   bool closing_keep_alive_ = false;
   bool draining_ = false;  // in the last sweep: what is accepted now is refused
-  TimePoint last_accept_complaint_{};
+  log::Seldom accept_complaints_;
   net::Listener socket_;
 };
 

@@ -31,6 +31,10 @@ bool refused_elsewhere(FailureKind kind) {
   }
 }
 
+LimitKind limit_hit_by(TryOutcome outcome) {
+  return outcome == TryOutcome::OutOfResources ? LimitKind::System : LimitKind::None;
+}
+
 // More of the same is what there is too much of.
 bool refused_for_good(FailureKind kind) {
   return kind == FailureKind::Shed || kind == FailureKind::RateLimited;
@@ -196,7 +200,7 @@ void Exchange::fail(Why why) {
   switch (why) {
     case Why::LastTry:
       settle_route(last_end_);
-      return fail(failure_of(last_end_.outcome));
+      return fail(failure_of(last_end_.outcome), {.limit = limit_hit_by(last_end_.outcome)});
     case Why::QueueTimeout:
       give_up_all(TryOutcome::Abandoned);
       return fail(FailureKind::QueueTimeout, {.limit = LimitKind::PendingTimeout});

@@ -101,6 +101,8 @@ FailureKind failure_of(policy::TryOutcome outcome) {
       return FailureKind::Timeout;
     case TryOutcome::Abandoned:
       return FailureKind::CallerGone;
+    case TryOutcome::OutOfResources:
+      return FailureKind::Overflow;
   }
   return FailureKind::Reset;
 }

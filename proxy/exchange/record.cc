@@ -53,6 +53,8 @@ std::string_view label(LimitKind limit) {
       return "max_requests_per_endpoint";
     case LimitKind::MaxConnectionsPerEndpoint:
       return "max_connections_per_endpoint";
+    case LimitKind::System:
+      return "system";
     case LimitKind::None:
     case LimitKind::kCount:
       break;
@@ -108,6 +110,7 @@ AttemptOutcome attempt_outcome(const policy::TryEnd& end) {
     case TryOutcome::RequestTimeout:
       return AttemptOutcome::Timeout;
     case TryOutcome::Abandoned:
+    case TryOutcome::OutOfResources:
       return AttemptOutcome::Cancelled;
   }
   if (end.refused_elsewhere || end.refused_for_good) return AttemptOutcome::Refused;

@@ -13,10 +13,10 @@ class BodyReader {
  public:
   using Event = ChunkDecoder::Event;
 
-  void start(Framing framing, std::uint64_t content_length) {
+  void start(Framing framing, std::uint64_t content_length, const ChunkLimits& limits = {}) {
     framing_ = framing;
     left_ = framing == Framing::Length ? content_length : 0;
-    if (framing == Framing::Chunked) chunks_.reset();
+    if (framing == Framing::Chunked) chunks_.reset(limits);
   }
 
   // Takes from the front of `in`, never more than the body. Data: call again. Done: `in` holds

@@ -40,7 +40,8 @@ bool may_trail(std::string_view name, Field id) {
 
 }  // namespace
 
-void ChunkDecoder::reset() {
+void ChunkDecoder::reset(const ChunkLimits& limits) {
+  limits_ = limits;
   state_ = State::Size;
   left_ = 0;
   extensions_ = 0;
@@ -121,7 +122,7 @@ bool ChunkDecoder::take_size(std::string_view line) {
   if (result.ec != std::errc{} || digits == 0 || digits > kMaxDigits) return false;
   std::string_view extension = line.substr(digits);
   extensions_ += extension.size();
-  if (extensions_ > kMaxExtensions || !is_field_value(extension)) return false;
+  if (extensions_ > limits_.max_chunk_extension_bytes || !is_field_value(extension)) return false;
   extension = trimmed(extension);
   if (!extension.empty() && extension.front() != ';') return false;
   if (extension.empty() && digits != line.size()) return false;
@@ -150,7 +151,7 @@ Event ChunkDecoder::read_trailers(std::string_view& in) {
     trailers_.reset();
     return Event::Done;
   }
-  const auto outcome = trailers_->scanner.scan(block, kMaxTrailerBytes);
+  const auto outcome = trailers_->scanner.scan(block, limits_.max_trailer_bytes);
   if (outcome.kind == HeadScanner::Outcome::Kind::Error) return Event::Error;
   if (outcome.kind == HeadScanner::Outcome::Kind::NeedMore) {
     in = {};

@@ -13,17 +13,21 @@
 
 namespace outrigger::http {
 
+// Of one body; beyond them it is malformed.
+struct ChunkLimits {
+  std::size_t max_chunk_extension_bytes = 16 * 1024;
+  std::size_t max_trailer_bytes = 8 * 1024;
+};
+
 class ChunkDecoder {
  public:
   static constexpr std::size_t kMaxDigits = 15;
-  static constexpr std::size_t kMaxLine = 256;              // a size with its extension
-  static constexpr std::size_t kMaxExtensions = 16 * 1024;  // of a whole body
-  static constexpr std::size_t kMaxTrailerBytes = 8 * 1024;
+  static constexpr std::size_t kMaxLine = 256;  // a size with its extension
   static constexpr std::size_t kMaxTrailers = 64;
 
   enum class Event : std::uint8_t { Data, NeedMore, Done, Error };
 
-  void reset();
+  void reset(const ChunkLimits& limits = {});
   // Takes from the front of `in`. Data: `data` is a view into what was `in`; call again. Done:
   // last chunk and trailers are through, `in` holds what follows. Error lasts until reset().
   Event next(std::string_view& in, std::string_view& data);
@@ -45,6 +49,7 @@ class ChunkDecoder {
   bool take_trailers(std::string_view block);
 
   State state_ = State::Size;
+  ChunkLimits limits_;
   std::uint64_t left_ = 0;
   std::size_t extensions_ = 0;
   std::string line_;  // a size line that came in pieces

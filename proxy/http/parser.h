@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <string_view>
 
+#include "proxy/http/chunked.h"
 #include "proxy/http/head_scanner.h"
 #include "proxy/http/message.h"
 
@@ -22,6 +23,13 @@ struct RequestLimits {
 // `block`: exactly one head as HeadScanner delimited it; views in `head` point into it. `head`
 // is clear before. Thread-safe.
 HeadError parse_request(std::string_view block, const RequestLimits& limits, RequestHead& head);
+
+struct ResponseLimits {
+  std::size_t max_head_bytes = 64 * 1024;
+  std::size_t max_headers = 256;
+  std::uint32_t max_informational_responses = 16;
+  ChunkLimits body;
+};
 
 struct ResponseContext {
   bool to_head = false;            // the request was HEAD

@@ -35,6 +35,19 @@ Result<Transport*, int> open_socket(Loop& loop, const sockaddr& peer) {
 
 }  // namespace
 
+bool is_out_of_resources(int uv_error) {
+  switch (uv_error) {
+    case UV_EMFILE:
+    case UV_ENFILE:
+    case UV_ENOBUFS:
+    case UV_ENOMEM:
+    case UV_EADDRNOTAVAIL:
+      return true;
+    default:
+      return false;
+  }
+}
+
 // Lives until libuv calls back, which it does also after a close.
 struct Connector::Request {
   uv_connect_t native;

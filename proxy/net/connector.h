@@ -20,6 +20,9 @@ class ConnectorEvents {
   virtual void on_connect_failed(int uv_error) = 0;
 };
 
+// That no connection could be begun is this machine's doing: no descriptor, port or memory is left.
+bool is_out_of_resources(int uv_error);
+
 class Connector : private Deferred {
  public:
   // How long the kernel goes on sending what no one acknowledges.

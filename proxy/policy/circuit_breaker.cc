@@ -283,6 +283,7 @@ Verdict breaker_verdict(const config::CircuitBreaker& settings, const TryEnd& en
       return failure_if_listed(Kind::Timeout);
     case TryOutcome::StaleConnection:
     case TryOutcome::Abandoned:
+    case TryOutcome::OutOfResources:
       break;
   }
   return Verdict::Uncounted;

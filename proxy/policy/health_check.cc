@@ -41,6 +41,8 @@ std::string reason(const CheckEnd& end) {
       return "an answer that is not HTTP";
     case CheckOutcome::Status:
       return "status " + std::to_string(end.status);
+    case CheckOutcome::OutOfResources:
+      return "it could not be asked";
   }
   return "";
 }
@@ -85,6 +87,11 @@ bool HealthCheck::begin(bool traffic, TimePoint now, Random& random) {
   began_at_ = now;
   due_ = kNever;
   return true;
+}
+
+void HealthCheck::put_off(TimePoint now, Random& random) {
+  under_way_ = false;
+  plan(now, random);
 }
 
 bool HealthCheck::record(const CheckEnd& end, TimePoint now, Random& random) {

@@ -24,10 +24,11 @@ namespace outrigger::policy {
 enum class CheckOutcome : std::uint8_t {
   Success,
   ConnectFailure,
-  Timeout,      // of the whole check, its connect included
-  Closed,       // before a whole response head
-  BadResponse,  // not HTTP, or a head too large
-  Status,       // not one of `expect`
+  Timeout,         // of the whole check, its connect included
+  Closed,          // before a whole response head
+  BadResponse,     // not HTTP, or a head too large
+  Status,          // not one of `expect`
+  OutOfResources,  // this process could not ask: says nothing
 };
 
 // What one check came to.
@@ -67,6 +68,8 @@ class HealthCheck {
   // True: a check begins now, and record() tells its end. False: due() is later. `traffic`: the
   // upstream is in use.
   bool begin(bool traffic, TimePoint now, Random& random);
+  // Instead of record(): it could not be asked. Asked again after an interval.
+  void put_off(TimePoint now, Random& random);
   // True where the endpoint became healthy or unhealthy by it.
   bool record(const CheckEnd& end, TimePoint now, Random& random);
 

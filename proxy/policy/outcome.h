@@ -18,7 +18,13 @@ enum class TryOutcome : std::uint8_t {
   PerTryTimeout,       //
   RequestTimeout,      // cut by the route's own deadline
   Abandoned,           // cut by a caller's shorter deadline, by the caller leaving, or a lost hedge
+  OutOfResources,      // this process had no descriptor, port or memory for a connection
 };
+
+// Says nothing of the upstream.
+constexpr bool is_our_own_doing(TryOutcome o) {
+  return o == TryOutcome::Abandoned || o == TryOutcome::OutOfResources;
+}
 
 // Whether the upstream may have acted on the request (CONFIG.md, retry).
 enum class Processed : std::uint8_t { NotSent, NotProcessed, MaybeProcessed };

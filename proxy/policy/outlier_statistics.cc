@@ -160,6 +160,7 @@ bool tells_latency(const TryEnd& end) {
     case TryOutcome::StaleConnection:
     case TryOutcome::Reset:
     case TryOutcome::BadResponse:
+    case TryOutcome::OutOfResources:
       return false;
   }
   return false;

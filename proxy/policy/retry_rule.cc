@@ -54,6 +54,7 @@ Processed processed(const TryEnd& end) {
     case TryOutcome::ConnectRefused:
     case TryOutcome::ConnectTimeout:
     case TryOutcome::ResetBeforeRequest:
+    case TryOutcome::OutOfResources:
       return Processed::NotSent;
     case TryOutcome::Response:
       return end.refused_elsewhere || end.status == kTooEarly ? Processed::NotProcessed
@@ -114,6 +115,7 @@ RetryRule::Match RetryRule::match(const TryEnd& end) const {
       return match_status(end.status);
     case TryOutcome::RequestTimeout:
     case TryOutcome::Abandoned:
+    case TryOutcome::OutOfResources:  // there is none for another try either
       break;
   }
   return {};

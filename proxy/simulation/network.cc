@@ -19,12 +19,13 @@ class SimulatedConnection final : public Connection, private exchange::Task, pri
     network_.alive_[id_] = this;
     const auto outcome = server_.connect();
     if (outcome == Server::Connect::Silent) {
-      later(timeout, [this] { fail_connect(true); });
+      later(timeout, [this] { fail_connect(upstream::ConnectFailure::TimedOut); });
       return;
     }
     const Duration round_trip = std::chrono::microseconds(200 + network_.random_.below(800));
     later(round_trip, [this, outcome] {
-      if (outcome == Server::Connect::Refused) return fail_connect(false);
+      if (outcome == Server::Connect::Refused)
+        return fail_connect(upstream::ConnectFailure::Refused);
       connected_ = true;
       user_->on_connected();
     });
@@ -118,7 +119,9 @@ class SimulatedConnection final : public Connection, private exchange::Task, pri
                          });
   }
 
-  void fail_connect(bool timed_out) { std::exchange(user_, nullptr)->on_connect_failed(timed_out); }
+  void fail_connect(upstream::ConnectFailure why) {
+    std::exchange(user_, nullptr)->on_connect_failed(why);
+  }
 
   void on_answer(const Answer& answer) override {
     job_ = 0;

@@ -123,12 +123,18 @@ void Attempt::on_connected() {
   events_->on_try_ready();
 }
 
-void Attempt::on_connect_failed(bool timed_out) {
-  auto& counter =
-      timed_out ? cluster_.state().connects_timed_out : cluster_.state().connects_refused;
-  counter.fetch_add(1, std::memory_order_relaxed);
-  fail({.outcome = timed_out ? TryOutcome::ConnectTimeout : TryOutcome::ConnectRefused,
-        .processed = Processed::NotSent});
+void Attempt::on_connect_failed(ConnectFailure why) {
+  ClusterState& state = cluster_.state();
+  switch (why) {
+    case ConnectFailure::Refused:
+      state.connects_refused.fetch_add(1, std::memory_order_relaxed);
+      return fail({.outcome = TryOutcome::ConnectRefused, .processed = Processed::NotSent});
+    case ConnectFailure::TimedOut:
+      state.connects_timed_out.fetch_add(1, std::memory_order_relaxed);
+      return fail({.outcome = TryOutcome::ConnectTimeout, .processed = Processed::NotSent});
+    case ConnectFailure::OutOfResources:
+      return fail({.outcome = TryOutcome::OutOfResources, .processed = Processed::NotSent});
+  }
 }
 
 // The request.

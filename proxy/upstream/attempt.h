@@ -39,7 +39,7 @@ class Attempt final : public exchange::Attempt, private ConnectionUser, private 
   void send_request();
 
   void on_connected() override;
-  void on_connect_failed(bool timed_out) override;
+  void on_connect_failed(ConnectFailure why) override;
   void on_response_head(const http::ResponseHead& head) override;
   void on_response_body(std::string_view bytes) override;
   void on_response_end(const http::Headers* trailers) override;

@@ -15,12 +15,13 @@ using exchange::EventKind;
 using policy::TryOutcome;
 
 bool failed_for_balancer(const policy::TryEnd& end) {
+  if (end.outcome == TryOutcome::OutOfResources) return false;
   return end.outcome != TryOutcome::Response || end.status >= 500 || end.refused_elsewhere ||
          end.refused_for_good;
 }
 
 bool says_something(const policy::TryEnd& end) {
-  return end.outcome != TryOutcome::Abandoned && end.outcome != TryOutcome::StaleConnection;
+  return !policy::is_our_own_doing(end.outcome) && end.outcome != TryOutcome::StaleConnection;
 }
 
 }  // namespace

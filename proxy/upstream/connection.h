@@ -7,10 +7,17 @@
 
 #include "proxy/base/time.h"
 #include "proxy/http/message.h"
+#include "proxy/http/parser.h"
 #include "proxy/http/writer.h"
 #include "proxy/upstream/cluster_state.h"
 
 namespace outrigger::upstream {
+
+enum class ConnectFailure : std::uint8_t {
+  Refused,         // or unreachable
+  TimedOut,        //
+  OutOfResources,  // on this side: nothing has gone out
+};
 
 // The attempt that uses the connection. After on_connect_failed, on_response_end or
 // on_connection_lost nothing more comes; the user may give the connection away in any of them.
@@ -18,7 +25,7 @@ class ConnectionUser {
  public:
   virtual ~ConnectionUser() = default;
   virtual void on_connected() = 0;
-  virtual void on_connect_failed(bool timed_out) = 0;
+  virtual void on_connect_failed(ConnectFailure why) = 0;
   virtual void on_response_head(const http::ResponseHead& head) = 0;  // informational ones too
   virtual void on_response_body(std::string_view bytes) = 0;
   virtual void on_response_end(const http::Headers* trailers) = 0;
@@ -74,7 +81,8 @@ class Connection {
   std::uint32_t exchanges = 0;  // begun on it
   TimePoint expires = kNever;   // not reused from then on
   TimePoint parked_at{};
-  Duration idle_hint{};  // the peer's Keep-Alive: timeout, 0 = not said
+  http::ResponseLimits limits;  // of the exchange under way
+  Duration idle_hint{};         // the peer's Keep-Alive: timeout, 0 = not said
 
   struct Bytes {
     std::uint64_t in = 0;

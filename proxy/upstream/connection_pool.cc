@@ -36,6 +36,18 @@ bool ConnectionPool::keepable(const Connection& connection, TimePoint now) const
 }
 
 ConnectionPtr ConnectionPool::obtain(const Ticket& ticket, bool fresh, bool careful) {
+  auto connection = find_or_make(ticket, fresh, careful);
+  if (!connection) return nullptr;
+  const auto& limits = settings_->limits;
+  connection->limits = {.max_head_bytes = limits.max_head_bytes,
+                        .max_headers = limits.max_headers,
+                        .max_informational_responses = limits.max_informational_responses,
+                        .body = {.max_chunk_extension_bytes = limits.max_chunk_extension_bytes,
+                                 .max_trailer_bytes = limits.max_trailer_bytes}};
+  return connection;
+}
+
+ConnectionPtr ConnectionPool::find_or_make(const Ticket& ticket, bool fresh, bool careful) {
   const auto now = scheduler_.now();
   follow_endpoints();
   if (!fresh) {

@@ -52,6 +52,7 @@ class ConnectionPool final : private ConnectionKeeper {
 
   void on_idle_over(Connection& connection) override;
   void on_drained(Connection& connection) override;
+  ConnectionPtr find_or_make(const Ticket& ticket, bool fresh, bool careful);
   ConnectionPtr take_idle(const Ticket& ticket, bool careful, TimePoint now);
   ConnectionPtr take_out(Connection& connection);
   Duration idle_time(const Connection& connection) const;

@@ -129,6 +129,10 @@ void HealthChecker::on_checked(HealthProbe& probe, const policy::CheckEnd& end) 
   Checked& checked = **found;
   checked.probe.reset();
   --under_way_;
+  if (end.outcome == policy::CheckOutcome::OutOfResources) {
+    checked.check.put_off(loop_.now(), random_);
+    return begin_what_is_due();
+  }
   const bool changed = checked.check.record(end, loop_.now(), random_);
   state_->set_health(checked.endpoint, checked.check.health());
   if (changed) {

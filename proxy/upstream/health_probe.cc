@@ -45,8 +45,9 @@ void HealthProbe::on_connected(std::unique_ptr<net::Stream> stream) {
   stream_->write(request_);
 }
 
-void HealthProbe::on_connect_failed(int) {
-  end(CheckOutcome::ConnectFailure);
+void HealthProbe::on_connect_failed(int uv_error) {
+  end(net::is_out_of_resources(uv_error) ? CheckOutcome::OutOfResources
+                                         : CheckOutcome::ConnectFailure);
 }
 
 void HealthProbe::on_read(std::string_view bytes) {

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstring>
 
 #include "proxy/base/check.h"
+#include "proxy/base/log.h"
 #include "proxy/http/parser.h"
 #include "proxy/net/address.h"
 
@@ -22,6 +24,13 @@ Duration keep_alive_timeout(std::string_view value) {
   std::uint32_t seconds = 0;
   const auto result = std::from_chars(value.data(), value.data() + value.size(), seconds);
   return result.ec == std::errc{} ? std::chrono::seconds(std::max(seconds, 1u)) : Duration{};
+}
+
+void complain(int uv_error, TimePoint now) {
+  static thread_local log::Seldom complaints;
+  if (!complaints.due(now)) return;
+  log::error("cannot connect to upstreams: {}; requests that need it are answered 503 overflow",
+             std::strerror(-uv_error));
 }
 
 }  // namespace
@@ -76,10 +85,13 @@ void Http1Connection::on_connected(std::unique_ptr<net::Stream> stream) {
   user_->on_connected();
 }
 
-void Http1Connection::on_connect_failed(int) {
+void Http1Connection::on_connect_failed(int uv_error) {
   timer_.disarm();
   phase_ = Phase::Dead;
-  std::exchange(user_, nullptr)->on_connect_failed(false);
+  const bool ours = net::is_out_of_resources(uv_error);
+  if (ours) complain(uv_error, loop_.now());
+  std::exchange(user_, nullptr)
+      ->on_connect_failed(ours ? ConnectFailure::OutOfResources : ConnectFailure::Refused);
 }
 
 void Http1Connection::on_timer(net::Timer&) {
@@ -87,7 +99,7 @@ void Http1Connection::on_timer(net::Timer&) {
     case Phase::Connecting:
       phase_ = Phase::Dead;
       connector_.reset();
-      return std::exchange(user_, nullptr)->on_connect_failed(true);
+      return std::exchange(user_, nullptr)->on_connect_failed(ConnectFailure::TimedOut);
     case Phase::Idle:
       if (keeper_) keeper_->on_idle_over(*this);
       return;
@@ -207,7 +219,7 @@ bool Http1Connection::read_head(std::string_view& in) {
   const std::size_t before = partial_head_.size();
   if (before > 0) partial_head_.append(in);
   const std::string_view bytes = before > 0 ? std::string_view(partial_head_) : in;
-  const auto outcome = scanner_.scan(bytes, kMaxHeadBytes);
+  const auto outcome = scanner_.scan(bytes, limits.max_head_bytes);
   const bool alien = !bytes.starts_with(kBeginning.substr(0, bytes.size()));
   if (outcome.kind == Kind::Error || alien) {
     lose(true);
@@ -227,9 +239,9 @@ bool Http1Connection::read_head(std::string_view& in) {
 bool Http1Connection::take_head(std::string_view block) {
   head_.clear();
   const auto error = http::parse_response(
-      block, {.to_head = to_head_, .upgrade_requested = upgrade_}, kMaxHeaders, head_);
+      block, {.to_head = to_head_, .upgrade_requested = upgrade_}, limits.max_headers, head_);
   if (error != http::HeadError::None ||
-      (head_.informational() && ++informational_ > kMaxInformational)) {
+      (head_.informational() && ++informational_ > limits.max_informational_responses)) {
     lose(true);
     return false;
   }
@@ -239,7 +251,7 @@ bool Http1Connection::take_head(std::string_view block) {
   }
   phase_ = head_.status == 101 ? Phase::Tunnel : Phase::Body;
   idle_hint = keep_alive_timeout(head_.headers.value_of(http::Field::KeepAlive));
-  body_.start(head_.framing, head_.content_length);
+  body_.start(head_.framing, head_.content_length, limits.body);
   if (user_) user_->on_response_head(head_);
   return true;
 }

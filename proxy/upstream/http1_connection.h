@@ -26,9 +26,6 @@ class Http1Connection final : public Connection,
                               private net::StreamEvents,
                               private net::TimerEvents {
  public:
-  static constexpr std::size_t kMaxHeadBytes = 64 * 1024;
-  static constexpr std::size_t kMaxHeaders = 256;
-  static constexpr int kMaxInformational = 16;
   // What drain() reads at most before it rather closes.
   static constexpr std::size_t kMaxDrained = 64 * 1024;
   static constexpr Duration kMaxDrainTime = std::chrono::seconds(1);
@@ -99,7 +96,7 @@ class Http1Connection final : public Connection,
   bool reusable_ = false;
   bool draining_ = false;
   bool congested_ = false;
-  int informational_ = 0;
+  std::uint32_t informational_ = 0;
   std::size_t drained_ = 0;
   std::uint64_t sent_before_ = 0;  // bytes taken by the kernel before this exchange
 };

@@ -45,6 +45,17 @@ struct Patient {
   std::vector<TimePoint> checks;
 };
 
+TEST_CASE("a check that could not be made says nothing and comes again after an interval") {
+  Patient patient;
+  for (int i = 0; i < 2; ++i) patient.is(kBad);
+  const TimePoint due = patient.check.due();
+  REQUIRE(patient.check.begin(true, due, patient.random));
+  patient.check.put_off(due, patient.random);
+  CHECK(patient.check.health().consecutive == 2);
+  CHECK(patient.check.due() == due + patient.settings.interval);
+  CHECK(patient.is(kBad));  // the third
+}
+
 TEST_CASE("an endpoint is unhealthy after unhealthy_threshold failures in a row") {
   Patient patient;
   CHECK(patient.healthy());

@@ -10,7 +10,7 @@ using namespace std::chrono_literals;
 // What an attempt would hear.
 struct User final : ConnectionUser {
   void on_connected() override { connected = true; }
-  void on_connect_failed(bool) override {}
+  void on_connect_failed(ConnectFailure) override {}
   void on_response_head(const http::ResponseHead& head) override { status = head.status; }
   void on_response_body(std::string_view) override {}
   void on_response_end(const http::Headers*) override { ended = true; }

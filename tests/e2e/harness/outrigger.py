@@ -40,10 +40,11 @@ class Outrigger:
     """`outrigger run -c FILE`, ready when made.
 
     `config` is a dict (written as JSON, which is YAML) or a text. A dict's listeners and admin
-    get free ports where they name no address.
+    get free ports where they name no address. `under`: a command that executes it.
     """
 
-    def __init__(self, config, directory, env=None, wait_ready=True, file_name="outrigger.yaml"):
+    def __init__(self, config, directory, env=None, wait_ready=True, file_name="outrigger.yaml",
+                 under=()):
         self.directory = tempfile.mkdtemp(dir=directory)
         self.file = os.path.join(self.directory, file_name)
         self.addresses = {}     # of the listeners, by name
@@ -51,7 +52,7 @@ class Outrigger:
         self.write_config(config)
         self.log_file = os.path.join(self.directory, "stderr")
         with open(self.log_file, "wb") as err:
-            self.process = process.start([BINARY, "run", "-c", self.file],
+            self.process = process.start([*under, BINARY, "run", "-c", self.file],
                                          stdout=subprocess.DEVNULL, stderr=err,
                                          env=environment(**(env or {})))
         if wait_ready:
