@@ -348,9 +348,12 @@ void Daemon::watch_signals() {
 }
 
 int Daemon::run() {
+  const CrashStack crash_stack;
+  report_crashes(worker_.get());
   loop_.run();
   ignore_stop_signals();
   worker_->stop();
+  report_crashes(nullptr);
   return exit_status_;
 }
 

@@ -37,7 +37,10 @@ Worker::~Worker() {
 }
 
 void Worker::start() {
-  thread_ = std::thread([this] { loop_.run(); });
+  thread_ = std::thread([this] {
+    const CrashStack crash_stack;
+    loop_.run();
+  });
 }
 
 std::int64_t Worker::unix_seconds() {
@@ -177,6 +180,15 @@ void Worker::follow_endpoints() {
   loop_.post([this] {
     for (const auto& [name, cluster] : clusters_) cluster->follow_endpoints();
   });
+}
+
+void Worker::tell_requests() const {
+  std::size_t told = 0;
+  const auto tell = [&told](std::string_view id) {
+    if (++told <= kMaxRequests) crash_line("request in flight: ", id);
+  };
+  for (const Bound& bound : listeners_) bound.listener->each_request(tell);
+  for (const Bound& bound : leaving_) bound.listener->each_request(tell);
 }
 
 // The end.

@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "proxy/crash_report.h"
 #include "proxy/downstream/listener.h"
 #include "proxy/exchange/mirror.h"
 #include "proxy/exchange/scope.h"
@@ -38,7 +39,8 @@ struct Assignment {
   std::vector<std::shared_ptr<downstream::ListenerCounters>> counters;  // by listener
 };
 
-class Worker final : private exchange::Scheduler,
+class Worker final : public CrashWitness,
+                     private exchange::Scheduler,
                      private exchange::LoadMeter,
                      private net::Deferred,
                      private net::TimerEvents {
@@ -60,6 +62,7 @@ class Worker final : private exchange::Scheduler,
   // came late.
   double lag_seconds() const { return lag_seconds_.load(std::memory_order_relaxed); }
   void measure_lag();
+  void tell_requests() const override;
   // At once what measure_lag() does now and then: endpoints have become healthy or unhealthy.
   void follow_endpoints();
 

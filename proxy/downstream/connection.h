@@ -41,6 +41,10 @@ class Connection final : public net::Retirable,
   void give_last_call();
   void abandon();  // closes whatever is under way, now
   bool busy() const { return request_ != nullptr; }
+  // Empty while there is no request.
+  std::string_view request_id() const {
+    return request_ ? request_->exchange.request_id() : std::string_view();
+  }
 
   Connection* previous = nullptr;  // the listener's list
   Connection* next = nullptr;

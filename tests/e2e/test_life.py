@@ -10,8 +10,8 @@ import threading
 import time
 import unittest
 
-from harness import (BINARY, GUARD, ROOT, Case, Client, Incomplete, Metrics, answers, free_address,
-                      free_port, hangs, process, run_binary, waits_for)
+from harness import (BINARY, GUARD, ROOT, SANITIZED, Case, Client, Incomplete, Metrics, answers,
+                      free_address, free_port, hangs, process, run_binary, waits_for)
 
 CHANGE = {"X-Outrigger-Admin": "1"}
 
@@ -317,6 +317,50 @@ class StartTest(Case):
                 line = next(line for line in file if line.startswith("Max open files"))
             return line.split()[3:5]
         self.eventually(lambda: limits()[0] == limits()[1])
+
+
+READ_ONLY = "mount --bind / / && mount -o remount,ro,bind / && exec "
+NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs",
+          "--bounding-set=-all", "--inh-caps=-all"]
+
+
+class PrivilegeTest(Case):
+    @unittest.skipIf(os.geteuid() != 0, "only root can give up what root has")
+    def test_it_needs_no_user_no_capability_and_no_writable_file(self):
+        os.chmod(self.directory, 0o755)
+        token = os.path.join(self.directory, "token")
+        with open(token, "w", encoding="ascii") as file:
+            file.write("s3cret")
+        under = ["unshare", "-m", "sh", "-c", READ_ONLY + " ".join(NOBODY) + ' "$0" "$@"']
+        daemon = self.start(self.config(self.origin(), admin={"token_file": token}),
+                            under=under, directory_mode=0o755)
+        with open(f"/proc/{daemon.pid}/status", encoding="ascii") as file:
+            status = dict(line.split(":\t", 1) for line in file.read().splitlines())
+        self.assertEqual("65534", status["Uid"].split()[0])
+        self.assertEqual({0}, {int(status[name], 16) for name in ("CapEff", "CapPrm", "CapBnd")})
+        self.assertEqual(200, self.request(daemon).status)
+        self.assertEqual(200, daemon.admin("POST", "/reload", {
+            **CHANGE, "Authorization": "Bearer s3cret"}).status)
+
+
+class CrashTest(Case):
+    @unittest.skipIf(SANITIZED, "the sanitizers report crashes themselves")
+    def test_a_crash_is_told_with_its_stack_and_the_requests_in_flight(self):
+        origin = self.origin(hangs)
+        for signum in (signal.SIGSEGV, signal.SIGABRT):
+            daemon = self.proxy(origin)
+            client = self.client(daemon)
+            client.send_request("GET", "/secret", {"X-Request-Id": "in-trouble-1",
+                                                   "Authorization": "Bearer hidden"})
+            self.eventually(lambda: daemon.metric("upstream_requests_in_flight") == 1)
+            daemon.signal(signum)
+            self.assertEqual(-signum, daemon.wait_exit())
+            log = daemon.log()
+            self.assertRegex(log, rf"outrigger \S+ crashed: {signal.Signals(signum).name}\n")
+            self.assertRegex(log, r"outrigger\(\+0x[0-9a-f]+\)")
+            self.assertIn("request in flight: in-trouble-1\n", log)
+            self.assertNotIn("secret", log)
+            self.assertNotIn("hidden", log)
 
 
 class ShutdownTest(Case):

@@ -44,8 +44,9 @@ class Outrigger:
     """
 
     def __init__(self, config, directory, env=None, wait_ready=True, file_name="outrigger.yaml",
-                 under=()):
+                 under=(), directory_mode=0o700):
         self.directory = tempfile.mkdtemp(dir=directory)
+        os.chmod(self.directory, directory_mode)
         self.file = os.path.join(self.directory, file_name)
         self.addresses = {}     # of the listeners, by name
         self.admin_address = None
