@@ -40,8 +40,8 @@ class StreamEvents {
 
 class Stream {
  public:
-  static constexpr std::size_t kHighWater = 256 * 1024;
-  static constexpr std::size_t kLowWater = 64 * 1024;
+  static constexpr std::size_t kHighWater = 64 * 1024;
+  static constexpr std::size_t kLowWater = 16 * 1024;
   // A write while more than this is queued fails the stream with ENOBUFS: the caller did not stop.
   static constexpr std::size_t kMaxQueued = 4 * 1024 * 1024;
   static constexpr std::size_t kMaxPieces = 32;

@@ -133,7 +133,7 @@ void Transport::disarm_reads() {
 
 void Transport::on_alloc(uv_buf_t& buffer) {
   const auto shared = loop_.read_buffer();
-  buffer = taking() ? uv_buf_init(shared.data(), static_cast<unsigned>(shared.size()))
+  buffer = taking() ? uv_buf_init(shared.data(), static_cast<unsigned>(read_size(shared.size())))
                     : uv_buf_init(nullptr, 0);
 }
 

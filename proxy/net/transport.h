@@ -87,9 +87,15 @@ class Transport final : public HandleBlock, private Deferred, private TimerEvent
   void fail(int status);
   bool reads_first() const;
   void count_queue() { charge_.set(gathering_.size() + in_flight_.size()); }
-  // Where memory is scarce a queue has to run empty before more is written.
+  // Never more than this stream's share of what memory is left; where it is scarce, a queue has to
+  // run empty before more is written.
   std::size_t mark(std::size_t usual) const {
-    return loop_.buffered() && loop_.buffered()->scarce() ? 0 : usual;
+    if (!loop_.buffered()) return usual;
+    return loop_.buffered()->scarce() ? 0 : std::min(usual, loop_.buffered()->share());
+  }
+  // What one read brings may come to wait in a queue.
+  std::size_t read_size(std::size_t usual) const {
+    return loop_.buffered() ? std::min(usual, loop_.buffered()->share()) : usual;
   }
 
   Loop& loop_;

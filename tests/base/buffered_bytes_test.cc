@@ -21,6 +21,19 @@ TEST_CASE("what is held is counted once, and no more when its holder goes") {
   CHECK(count.value() == 0);
 }
 
+TEST_CASE("a share is a part of what is left, and enough to go on with") {
+  BufferedBytes count;
+  count.set_bound(64 << 20);
+  CHECK(count.share() == 1 << 20);
+  BufferCharge most(&count);
+  most.set(32 << 20);
+  CHECK(count.share() == 512 << 10);
+  most.set((64 << 20) - 1);
+  CHECK(count.share() == 4096);
+  most.set(std::size_t{1} << 40);
+  CHECK(count.share() == 4096);
+}
+
 TEST_CASE("memory is scarce at twice the bound") {
   BufferedBytes count;
   BufferCharge charge(&count);

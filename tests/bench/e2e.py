@@ -13,18 +13,13 @@ import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
-from harness import Case, answers  # noqa: E402
+from harness import Case, answers, process  # noqa: E402
 
 SECONDS = 30
 
 
 def say(name, figure):
     print(f"{name:<58} {figure}", flush=True)
-
-
-def cpu_seconds(pid):
-    fields = open(f"/proc/{pid}/stat", encoding="ascii").read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class Bench(Case):
@@ -46,10 +41,10 @@ class Bench(Case):
         daemon = self.three()
         wrk = self.wrk(daemon.url(), SECONDS)
         time.sleep(SECONDS / 3)
-        at_third, cpu = daemon.resident_kib(), cpu_seconds(daemon.pid)
+        at_third, cpu = daemon.resident_kib(), process.cpu_seconds(daemon.pid)
         requests = daemon.metric("requests_total")
         time.sleep(SECONDS / 3)
-        spent = cpu_seconds(daemon.pid) - cpu
+        spent = process.cpu_seconds(daemon.pid) - cpu
         made = daemon.metric("requests_total") - requests
         result = wrk.result()
         say(f"wrk {SECONDS} s, 64 connections: requests a second",

@@ -3,12 +3,11 @@
 Bounds that policies set (bulkheads, queues) are in test_policies.
 """
 
-import os
 import resource
 import time
 import unittest
 
-from harness import Case, answers, chunk, request_bytes, sends, waits_for
+from harness import Case, answers, chunk, process, request_bytes, sends, waits_for
 
 CHUNKED = {"Transfer-Encoding": "chunked"}
 
@@ -133,12 +132,6 @@ class PipeliningTest(Case):
         self.assertEqual(200, client.read_response().status)
 
 
-def cpu_seconds(daemon):
-    with open(f"/proc/{daemon.pid}/stat", encoding="ascii") as file:
-        fields = file.read().rsplit(") ", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 class ExhaustionTest(Case):
     """Out of descriptors: nobody crashes, spins, or blames an upstream for it."""
 
@@ -159,9 +152,9 @@ class ExhaustionTest(Case):
         clients = [self.client(daemon) for _ in range(20)]
         self.eventually(lambda: "cannot accept connections: Too many open files" in
                         daemon.log())
-        spent, since = cpu_seconds(daemon), time.monotonic()
+        spent, since = process.cpu_seconds(daemon.pid), time.monotonic()
         self.eventually(lambda: time.monotonic() - since > 1)
-        busy = (cpu_seconds(daemon) - spent) / (time.monotonic() - since)
+        busy = (process.cpu_seconds(daemon.pid) - spent) / (time.monotonic() - since)
         self.assertLess(busy, 0.2)
         self.assertEqual(1, daemon.log().count("cannot accept"))
         lift()
@@ -202,9 +195,9 @@ class ExhaustionTest(Case):
             "limits": {"max_connections": 300}, "timeouts": {"head": "1s"}})
         silent = [self.client(daemon) for _ in range(400)]
         daemon.wait_metric("overflow_total", 100, upstream="", limit="max_connections")
-        spent, since = cpu_seconds(daemon), time.monotonic()
+        spent, since = process.cpu_seconds(daemon.pid), time.monotonic()
         daemon.wait_metric("downstream_connections", 0)
-        self.assertLess((cpu_seconds(daemon) - spent) / (time.monotonic() - since), 0.3)
+        self.assertLess((process.cpu_seconds(daemon.pid) - spent) / (time.monotonic() - since), 0.3)
         self.assertEqual(200, self.request(daemon).status)
         for client in silent:
             client.close()

@@ -57,3 +57,10 @@ def resident_kib(pid):
 
 def threads(pid):
     return [int(name) for name in os.listdir(f"/proc/{pid}/task")]
+
+
+def cpu_seconds(pid):
+    """User and system time that it has used so far."""
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
