@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 #include <string_view>
 
 #include "proxy/http/head_scanner.h"
@@ -22,6 +23,10 @@ struct RequestLimits {
 // `block`: exactly one head as HeadScanner delimited it; views in `head` point into it. `head`
 // is clear before. Thread-safe.
 HeadError parse_request(std::string_view block, const RequestLimits& limits, RequestHead& head);
+
+// Puts the "/" in that http://host?query leaves out (RFC 9110, 4.2.3), for parse_request() refuses
+// it: views have no place for it. False where the target is another one.
+bool insert_missing_path(std::string& block);
 
 struct ResponseContext {
   bool to_head = false;            // the request was HEAD

@@ -92,7 +92,11 @@ class Upstream:
         except Malformed as error:
             script.violations.append(f"upstream: {error}")
         try:
-            sock.shutdown(socket.SHUT_RDWR)
+            # Over when the proxy has seen it, so that wait_gone() tells of both.
+            sock.shutdown(socket.SHUT_WR)
+            sock.settimeout(GONE)
+            while reader.fill():
+                pass
         except OSError:
             pass
 
@@ -167,6 +171,8 @@ class Caller:
             most = max(len(outcome.got) for outcome in self.case.allowed)
             while len(self.seen.responses) < most and self.read():
                 pass
+            if any(table.CLOSE in script for script in self.case.answer):
+                self.upstream.wait_gone()
             if self.case.probe and table.HALF_CLOSE not in self.case.send:
                 self.probe()
         except TimeoutError:
