@@ -1,7 +1,7 @@
 """Plays one case: a caller, the proxy under test, a scripted upstream; and judges what came of it.
 
-A lane is one upstream with the proxy's listeners in front of it. Its cases run one after another, so
-that whatever the upstream sees belongs to the case under way; several lanes run side by side.
+A lane is one upstream with the proxy's listeners in front of it. Its cases run one after another,
+so that whatever the upstream sees belongs to the case under way; several lanes run side by side.
 """
 
 import socket
@@ -41,6 +41,8 @@ class Upstream:
         self.script = None
         self._threads = {}    # by connection, of the case under way
         self._lock = threading.Lock()
+        self._last = None     # where the connection of _accept_all() comes from
+        self._accepted_all = threading.Event()
         self._listener = socket.create_server((HOST, self.port), backlog=256)
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -51,9 +53,13 @@ class Upstream:
     def _accept(self):
         while True:
             try:
-                sock, _ = self._listener.accept()
+                sock, address = self._listener.accept()
             except OSError:
                 return
+            if address == self._last:
+                sock.close()
+                self._accepted_all.set()
+                continue
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             thread = threading.Thread(target=self._serve, args=(sock, self.script), daemon=True)
             with self._lock:
@@ -64,6 +70,7 @@ class Upstream:
         """Ends every connection, and waits until the proxy has seen that, so that none of them is
         taken for the next case."""
         self.script.signalled.set()
+        self._accept_all()
         for sock, thread in self._all():
             try:
                 sock.shutdown(socket.SHUT_WR)
@@ -72,6 +79,15 @@ class Upstream:
             thread.join(GONE * 4)
             sock.close()
         self._threads.clear()
+
+    def _accept_all(self):
+        """They are accepted in order: when one of ours is, all before it were."""
+        self._accepted_all.clear()
+        with socket.socket() as ours:
+            ours.bind((HOST, 0))
+            self._last = ours.getsockname()
+            ours.connect((HOST, self.port))
+            self._accepted_all.wait()
 
     def _all(self):
         with self._lock:

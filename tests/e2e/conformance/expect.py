@@ -39,5 +39,6 @@ CASES = [
          passed("POST /"), ours=refused(417), check=17),
     case("100 that nobody asked for is passed on", "9110 15.2",
          post("Content-Length: 3", body=b"abc"),
-         answered(200, interim=(100,), seen=(Seen("POST /", b"abc"),)), answer=(response(status="100 Continue") + OK,)),
+         answered(200, interim=(100,), seen=(Seen("POST /", b"abc"),)),
+         answer=(response(status="100 Continue") + OK,)),
 ]

@@ -23,8 +23,10 @@ def untouched(name, rfc, *fields, status="200 OK", has=None, body=b"ok", **more)
 
 
 CASES = [
-    case("Via of a request", "9110 7.6.3", request(), passed("GET /", has={"Via": like(r"1\.1 \S+")}),
-         via=True),
+    case("Via of a request", "9110 7.6.3", request(),
+         passed("GET /", has={"Via": like(r"1\.1 \S+")}), via=True),
+    case("no Via where it is not asked for", "9110 7.6.3", request(), passed("GET /"),
+         ours=passed("GET /", lacks=("Via",))),
     case("Via goes after the others", "9110 7.6.3", request("Via: 1.0 first", "Via: 1.1 second"),
          passed("GET /", has={"Via": like(r"1\.0 first, 1\.1 second, 1\.1 \S+")}), via=True),
     case("Via tells of HTTP/1.0", "9110 7.6.3", request(version="HTTP/1.0"),

@@ -17,7 +17,8 @@ def sound(name, answer, rfc="9112 6.3", outcome=FINE, **more):
 
 def length(name, *values, choices=(), check=7, ours=OURS):
     return case(name, "9112 6.3", request(), answered(502), *choices, ours=ours, check=check,
-                answer=(response(*[f"Content-Length: {each}" for each in values], body=b"ok"), CLOSE))
+                answer=(response(*[f"Content-Length: {each}" for each in values], body=b"ok"),
+                        CLOSE))
 
 
 def coding(name, *fields, choices=(), body=b"2\r\nok\r\n0\r\n\r\n", **more):
@@ -40,7 +41,8 @@ def bodiless(name, status, answer, rfc="9112 6.3", method="GET", has=None, **mor
 CASES = [
     sound("a response with a length", OK),
     sound("a response in chunks", CHUNKED + b"1\r\no\r\n1;a=b\r\nk\r\n0\r\n\r\n"),
-    sound("a response that ends with its connection", (response(body=b"ok"), CLOSE)),
+    sound("a response that ends with its connection", (response(body=b"ok"), CLOSE),
+          ours=answered(200, body=b"ok", has={"Transfer-Encoding": "chunked"}, after=OPEN)),
     sound("an HTTP/1.0 response that ends with its connection",
           (response(version="HTTP/1.0", body=b"ok"), CLOSE)),
     sound("a response of 300,000 bytes",
@@ -63,8 +65,8 @@ CASES = [
     length("an empty length of a response", ""),
     length("a length of a response with a tail", "2 2"),
     length("a length of a response that overflows to 2", "18446744073709551618"),
-    coding("a response with a length and chunks", "Content-Length: 12", "Transfer-Encoding: chunked",
-           choices=(FINE,)),
+    coding("a response with a length and chunks", "Content-Length: 12",
+           "Transfer-Encoding: chunked", choices=(FINE,)),
     coding("a response in coding gzip, chunked", "Transfer-Encoding: gzip, chunked"),
     coding("a response in chunks twice", "Transfer-Encoding: chunked, chunked"),
     coding("a response in chunks on two lines", "Transfer-Encoding: chunked",
@@ -106,6 +108,8 @@ CASES = [
     cut("a length cut short for HTTP/1.0", response("Content-Length: 10", body=b"abc"),
         version="HTTP/1.0"),
     cut("a reset in place of the end", response(body=b"abc"), RESET),
+    cut("a reset in place of the end for HTTP/1.0", response(body=b"abc"), RESET,
+        version="HTTP/1.0"),
     case("chunks cut short for HTTP/1.0", "9112 8",
          (request(version="HTTP/1.0"), UntilBytes(b"abc"), SIGNAL), CUT, answered(200, body=b"abc"),
          answer=(CHUNKED + b"3\r\nabc\r\n", UNTIL_SIGNAL, CLOSE), ours=CUT),

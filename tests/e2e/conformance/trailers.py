@@ -1,6 +1,6 @@
 """Trailer fields (RFC 9110 6.5), TE and Trailer: passed on or dropped, never merged into a head."""
 
-from .table import (ANY_ERROR, CLOSED, ENDED, UNFINISHED, Outcome, answered, case, chunked, like,
+from .table import (ANY_ERROR, CLOSED, ENDED, UNFINISHED, answered, case, chunked, like,
                     passed, refused, request, response)
 
 BROKEN = refused(*ANY_ERROR, seen=UNFINISHED, after=CLOSED)
@@ -20,8 +20,8 @@ def dropped(name, trailer, rfc="9110 6.5.1", check=7):
 
 
 def unsound(name, *trailers, check=()):
-    return case(name, "9112 7.1.2", chunked(abc(*trailers)), BROKEN, ENDED, passed("POST /", b"abc"),
-                ours=REFUSED, check=check)
+    return case(name, "9112 7.1.2", chunked(abc(*trailers)), BROKEN, ENDED,
+                passed("POST /", b"abc"), ours=REFUSED, check=check)
 
 
 def from_upstream(body):
