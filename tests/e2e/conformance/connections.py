@@ -33,6 +33,14 @@ CASES = [
          request("Connection: keep-alive", version="HTTP/1.0"),
          answered(200, has={"Connection": like("keep-alive")}, after=OPEN), ENDS,
          ours=answered(200, has={"Connection": like("keep-alive")}, after=OPEN)),
+    *[case(f"HTTP/1.0 that asks to stay, and {what}", "9112 6.3",
+           request("Connection: keep-alive", version="HTTP/1.0", method=method),
+           answered(status, body=b""), answer=answer,
+           ours=answered(status, has={"Connection": "keep-alive"}, after=OPEN))
+      for what, method, status, answer in (
+          ("HEAD", "HEAD", 200, response("Content-Length: 5")),
+          ("204", "GET", 204, response(status="204 No Content")),
+          ("304", "GET", 304, response(status="304 Not Modified")))],
     case("HTTP/1.0 that asks to stay, and a body of unknown length", "9112 6.3",
          request("Connection: keep-alive", version="HTTP/1.0"),
          answered(200, body=b"abc", lacks=("Transfer-Encoding",), after=CLOSED),

@@ -83,6 +83,8 @@ CASES = [
     bodiless("HEAD, and a whole response too many", 200,
              response("Content-Length: 5") + response("Content-Length: 4", body=b"evil"),
              method="HEAD", rfc="9110 9.3.2"),
+    bodiless("HEAD, and an HTTP/1.0 response", 200, response(version="HTTP/1.0"), method="HEAD",
+             rfc="9110 9.3.2"),
     bodiless("204", 204, response(status="204 No Content"), rfc="9110 15.3.5"),
     bodiless("204 with a length", 204, response("Content-Length: 0", status="204 No Content"),
              rfc="9110 8.6", lacks=("Content-Length",)),

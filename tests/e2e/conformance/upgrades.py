@@ -1,7 +1,7 @@
 """Upgrade and 101 (RFC 9110 7.8, 15.2.2)."""
 
 from .table import (CLOSE, OK, READ, Outcome, RawRead, Seen, UntilBytes, answered, case, got,
-                    like, passed, post, request, response)
+                    in_order, like, passed, post, request, response)
 
 WEBSOCKET = ("Connection: Upgrade", "Upgrade: websocket",
              "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13")
@@ -25,6 +25,11 @@ CASES = [
          answer=(SWITCH, RawRead(request(target="/x")), OK, CLOSE), probe=False),
     case("an upgrade that is not taken up", "9110 7.8", request(*WEBSOCKET),
          answered(200, body=b"ok")),
+    case("a request behind an upgrade that is not taken up", "9110 7.8",
+         request(*WEBSOCKET) + request(target="/b"),
+         in_order(got(200), got(200), seen=(Seen("GET /"), Seen("GET /b")))),
+    case("an upgrade to one of several protocols", "9110 7.8",
+         (request("Connection: Upgrade", "Upgrade: websocket, x/2"), READ), answered(200)),
     case("an upgrade with a body that is not taken up", "9110 7.8",
          post("Content-Length: 3", *WEBSOCKET, body=b"abc"), passed("POST /", b"abc")),
     case("an upgrade to h2c", "9110 7.8",
