@@ -2,12 +2,10 @@
 
 #include <fmt/core.h>
 
-#include <ctime>
 #include <utility>
 
 #include "proxy/base/check.h"
 #include "proxy/downstream/listener.h"
-#include "proxy/http/date.h"
 #include "proxy/http/parser.h"
 #include "proxy/http/writer.h"
 
@@ -131,12 +129,18 @@ void Connection::begin(std::string_view block, std::size_t beyond) {
   phase_timer_.disarm();
 
   const auto& limits = listener_.settings().limits;
-  head().clear();
-  const auto error = http::parse_request(exchange.head_block(),
-                                         {.max_head_bytes = limits.max_head_bytes,
-                                          .max_headers = limits.max_headers,
-                                          .max_uri_bytes = limits.max_uri_bytes},
-                                         head());
+  const auto parse = [&] {
+    head().clear();
+    return http::parse_request(exchange.head_block(),
+                               {.max_head_bytes = limits.max_head_bytes,
+                                .max_headers = limits.max_headers,
+                                .max_uri_bytes = limits.max_uri_bytes},
+                               head());
+  };
+  auto error = parse();
+  if (error == http::HeadError::Malformed && http::insert_missing_path(exchange.head_block())) {
+    error = parse();
+  }
   if (error != http::HeadError::None) {
     request_->close = true;
     request_->body.start(Framing::None, 0);
@@ -272,8 +276,11 @@ void Connection::send_head(const http::ResponseHead& response, std::string_view 
   if (!fallback_reason.empty()) {
     proxy_status = fmt::format("outrigger; details=\"{}; fallback\"", fallback_reason);
   }
+  // A response without a date gets the one of its arrival (RFC 9110, 6.6.1).
+  const bool dated = response.headers.has(http::Field::Date);
   http::write_response_head(request.out.text(), response,
                             {.request_id = request.exchange.request_id(),
+                             .date = dated ? std::string_view() : listener_.date(),
                              .proxy_status = proxy_status,
                              .close = request.close,
                              .keep_alive_10 = http10 && !request.close && !tunnel,
@@ -311,11 +318,10 @@ void Connection::send_local(const exchange::LocalReply& reply) {
   Request& request = *request_;
   const bool http10 = head().minor_version == 0;
   request.close = must_close();
-  char date[30];
   http::LocalResponse response{.status = reply.status,
                                .body = reply.body,
                                .request_id = request.exchange.request_id(),
-                               .date = http::imf_fixdate(std::time(nullptr), date),
+                               .date = listener_.date(),
                                .outrigger_retry = reply.refused_elsewhere ? "elsewhere"
                                                   : reply.retry_no        ? "no"
                                                                           : "",

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "proxy/exchange/failure.h"
+#include "proxy/http/date.h"
 #include "proxy/http/writer.h"
 
 namespace outrigger::downstream {
@@ -31,6 +32,13 @@ void Listener::use(exchange::Scope& scope, const exchange::ListenerRoutes& route
 
 void Listener::set_closing_keep_alive(bool on) {
   closing_keep_alive_ = on;
+}
+
+std::string_view Listener::date() {
+  const std::int64_t now = scope_->scheduler->unix_seconds();
+  if (now == date_at_) return {date_text_, sizeof(date_text_) - 1};
+  date_at_ = now;
+  return http::imf_fixdate(now, date_text_);
 }
 
 void Listener::on_accept(std::unique_ptr<net::Stream> stream) {

@@ -72,6 +72,8 @@ class Listener final : private net::ListenerEvents {
     return scope_->snapshot->config->local_replies.format;
   }
   bool closing_keep_alive() const { return closing_keep_alive_; }
+  // The time as a Date field has it; valid until the next call.
+  std::string_view date();
   // Counted as a request under way as long as somebody holds it.
   std::shared_ptr<void> count_request();
   void remove(Connection& connection);
@@ -89,6 +91,8 @@ class Listener final : private net::ListenerEvents {
   std::shared_ptr<ListenerCounters> counters_;
   Connection* first_ = nullptr;  // intrusive list of the open ones, owned
   std::uint32_t open_ = 0;
+  std::int64_t date_at_ = -1;  // what date_text_ says, in Unix seconds
+  char date_text_[30];
   bool closing_keep_alive_ = false;
   bool draining_ = false;  // in the last sweep: what is accepted now is refused
   log::Seldom accept_complaints_;

@@ -112,6 +112,7 @@ class Exchange final : private policy::RetryGate {
   std::uint64_t fresh_key();
   void respond(const config::Respond& answer);
   void redirect(const config::Redirect& elsewhere);
+  void answer_as_last();
   bool may_be_repeated(const policy::RetryRule& rule) const;
   bool upgrade_allowed() const;
   bool make_plan();

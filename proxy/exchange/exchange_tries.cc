@@ -373,7 +373,7 @@ std::optional<Duration> Exchange::retry_after(const http::ResponseHead& head) co
 void Exchange::on_try_head(Lane& lane, const http::ResponseHead& head, const TryEnd& end) {
   plan_->touch(now());
   if (head.informational()) {
-    if (head.status == 100 && (continue_sent_ || !head_.expect_continue)) return;
+    if (head.status == 100 && continue_sent_) return;  // another try's
     continue_sent_ = continue_sent_ || head.status == 100;
     if (head_.minor_version > 0) caller_->send_informational(head);
     return;

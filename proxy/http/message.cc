@@ -46,6 +46,7 @@ void RequestHead::copy_to(RequestHead& to, std::string& block) const {
         .keep_alive = keep_alive,
         .expect_continue = expect_continue,
         .is_head = is_head,
+        .max_forwards = max_forwards,
         .upgrade = keep(upgrade),
         .headers = std::move(fields)};
   to.path = to.target.substr(0, path.size());

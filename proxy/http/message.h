@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -32,8 +33,9 @@ struct RequestHead {
   std::uint64_t content_length = 0;  // for Framing::Length
   bool keep_alive = true;            // what the caller asked for
   bool expect_continue = false;
-  bool is_head = false;      // the method is HEAD: its response has no body
-  std::string_view upgrade;  // the Upgrade field's value where Connection names it
+  bool is_head = false;                       // the method is HEAD: its response has no body
+  std::optional<std::uint64_t> max_forwards;  // of OPTIONS and TRACE (RFC 9110, 7.6.2)
+  std::string_view upgrade;                   // the Upgrade field's value where Connection names it
   Headers headers;
 
   void clear();

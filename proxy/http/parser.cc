@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
 #include <optional>
 
 #include "proxy/http/tokens.h"
@@ -244,7 +245,7 @@ HeadError read_target(std::string_view target, RequestHead& head) {
     } else {
       target.remove_prefix(end);
     }
-    if (target.starts_with('?')) return HeadError::Malformed;  // would need a path of ours
+    if (target.starts_with('?')) return HeadError::Malformed;  // insert_missing_path() first
   }
   head.target = target;
   head.path = target.substr(0, target.find('?'));
@@ -284,6 +285,19 @@ HeadError read_expect(RequestHead& head) {
   }
   head.expect_continue = head.minor_version > 0;  // RFC 9110, 10.1.1: ignored from HTTP/1.0
   return HeadError::None;
+}
+
+// How many proxies may still pass the request on; for a number beyond ours, the most we know.
+std::optional<std::uint64_t> read_max_forwards(const RequestHead& head) {
+  if (!head.headers.has(Field::MaxForwards)) return std::nullopt;
+  if (head.method != "OPTIONS" && head.method != "TRACE") return std::nullopt;
+  const auto value = head.headers.value_of(Field::MaxForwards);
+  std::uint64_t number = 0;
+  const auto result = std::from_chars(value.data(), value.data() + value.size(), number);
+  if (result.ec == std::errc::invalid_argument || result.ptr != value.data() + value.size()) {
+    return std::nullopt;
+  }
+  return result.ec == std::errc{} ? number : std::numeric_limits<std::uint64_t>::max();
 }
 
 bool may_be_method(const llhttp_t& parser) {
@@ -333,7 +347,20 @@ HeadError parse_request(std::string_view block, const RequestLimits& limits, Req
     head.upgrade = head.headers.value_of(Field::Upgrade);
   }
   head.is_head = head.method == "HEAD";
+  head.max_forwards = read_max_forwards(head);
   return read_expect(head);
+}
+
+bool insert_missing_path(std::string& block) {
+  const auto line = split_line(block);
+  if (!line || line->target.starts_with('/')) return false;
+  const auto scheme_end = line->target.find("://");
+  if (scheme_end == std::string_view::npos) return false;
+  const auto end = line->target.find_first_of("/?", scheme_end + 3);
+  if (end == std::string_view::npos || line->target[end] != '?') return false;
+  const auto before = static_cast<std::size_t>(line->target.data() - block.data());
+  block.insert(before + end, 1, '/');
+  return true;
 }
 
 HeadError parse_response(std::string_view block, const ResponseContext& context,

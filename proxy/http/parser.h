@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 #include <string_view>
 
 #include "proxy/http/chunked.h"
@@ -23,6 +24,10 @@ struct RequestLimits {
 // `block`: exactly one head as HeadScanner delimited it; views in `head` point into it. `head`
 // is clear before. Thread-safe.
 HeadError parse_request(std::string_view block, const RequestLimits& limits, RequestHead& head);
+
+// Puts the "/" in that http://host?query leaves out (RFC 9110, 4.2.3), for parse_request() refuses
+// it: views have no place for it. False where the target is another one.
+bool insert_missing_path(std::string& block);
 
 struct ResponseLimits {
   std::size_t max_head_bytes = 64 * 1024;

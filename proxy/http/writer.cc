@@ -75,6 +75,8 @@ bool replaced(const HeaderField& each, const RequestHead& head, const RequestAdd
       return true;
     case Field::Expect:
       return !head.expect_continue;
+    case Field::MaxForwards:
+      return head.max_forwards.has_value();
     case Field::XRequestId:
       return each.value.empty() && !add.request_id.empty();
     case Field::XRequestTimeoutMs:
@@ -158,6 +160,9 @@ void write_request_head(OutBuffer& out, const RequestHead& head, const RequestAd
   };
   request_framing(out, head);
   request_connection(out, head, add);
+  if (head.max_forwards && !edited_away(add.edits, Field::MaxForwards)) {
+    number_field(out, "Max-Forwards", std::max<std::uint64_t>(*head.max_forwards, 1) - 1);
+  }
   if (add.forwarded_append) {
     if (!add.client_ip.empty() && may_add(Field::XForwardedFor)) {
       forwarded_for(out, head.headers, add.client_ip);
@@ -201,6 +206,7 @@ void write_response_head(OutBuffer& out, const ResponseHead& head, const Respons
     number_field(out, "Content-Length", head.content_length);
   }
   if (add.chunked) out.append("Transfer-Encoding: chunked\r\n");
+  if (!add.date.empty() && !edited_away(add.edits, Field::Date)) field(out, "Date", add.date);
   if (!add.request_id.empty() && head.headers.value_of(Field::XRequestId).empty() &&
       !edited_away(add.edits, Field::XRequestId)) {
     field(out, "X-Request-Id", add.request_id);

@@ -49,6 +49,7 @@ void write_request_head(OutBuffer& out, const RequestHead& head, const RequestAd
 // How the response's body goes to the caller, and what the proxy adds.
 struct ResponseAdditions {
   std::string_view request_id;    // written where the head has none
+  std::string_view date;          // empty: the head has one
   std::string_view proxy_status;  // written beside the upstream's own
   bool close = false;
   bool keep_alive_10 = false;  // an HTTP/1.0 caller is told that the connection stays

@@ -131,6 +131,38 @@ TEST_CASE("targets that later steps could read differently are refused") {
   });
 }
 
+TEST_CASE("the path that an absolute target leaves out before its query is put in") {
+  std::string block = "\r\nGET http://a?x=/y HTTP/1.1\r\nHost: a\r\n\r\n";
+  REQUIRE(insert_missing_path(block));
+  CHECK(block == "\r\nGET http://a/?x=/y HTTP/1.1\r\nHost: a\r\n\r\n");
+  ParsedRequest parsed(block);
+  REQUIRE(parsed.error == HeadError::None);
+  CHECK(parsed.head.target == "/?x=/y");
+  CHECK(parsed.head.query() == "x=/y");
+
+  for (const std::string whole :
+       {"/?x", "?x", "*", "a?x", "http://a", "http://a/b?x", "/http://a?x"}) {
+    block = line("GET " + whole + " HTTP/1.1");
+    CHECK_FALSE(insert_missing_path(block));
+  }
+}
+
+TEST_CASE("Max-Forwards counts for OPTIONS and TRACE") {
+  const auto counted = [](const std::string& method, const std::string& value) {
+    ParsedRequest parsed(method + " / HTTP/1.1\r\nHost: a\r\nMax-Forwards: " + value + "\r\n\r\n");
+    REQUIRE(parsed.error == HeadError::None);
+    return parsed.head.max_forwards;
+  };
+  CHECK(counted("OPTIONS", "0") == 0u);
+  CHECK(counted("TRACE", "10") == 10u);
+  CHECK(counted("OPTIONS", std::string(30, '9')) == ~std::uint64_t{0});
+  for (const std::string no_number : {"", "x", "-1", "1x", "0x1", "1, 2"}) {
+    CHECK_FALSE(counted("OPTIONS", no_number));
+  }
+  CHECK_FALSE(counted("GET", "0"));
+  CHECK_FALSE(ParsedRequest(line("OPTIONS / HTTP/1.1")).head.max_forwards);
+}
+
 TEST_CASE("there is exactly one valid Host") {
   check({
       {"RFC 9112 3.2: none", "GET / HTTP/1.1\r\n\r\n"},

@@ -340,6 +340,24 @@ TEST_CASE("a route's changes of a request come last, and over what the proxy add
             "x-outrigger-attempt: 3\r\nx-set: 3 of u\r\nX-Request-Id: mine\r\nx-add: 2\r\n\r\n");
 }
 
+TEST_CASE("OPTIONS and TRACE are forwarded once less than they may be") {
+  const auto sent = [](const std::string& start, const std::string& value) {
+    return forwarded(start + " HTTP/1.1\r\nHost: a\r\nMax-Forwards: " + value + "\r\n\r\n", {});
+  };
+  CHECK(contains(sent("OPTIONS *", "7"), "\r\nMax-Forwards: 6\r\n"));
+  CHECK(contains(sent("TRACE /", "1"), "\r\nMax-Forwards: 0\r\n"));
+  CHECK(contains(sent("GET /", "7"), "\r\nMax-Forwards: 7\r\n"));
+  CHECK(contains(sent("OPTIONS *", "x"), "\r\nMax-Forwards: x\r\n"));
+}
+
+TEST_CASE("a response without a date gets one") {
+  const std::string received = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+  CHECK(contains(relayed(received, {.date = "now"}), "\r\nDate: now\r\n"));
+  CHECK_FALSE(contains(relayed(received, {}), "Date"));
+  const HeaderEdits undated({}, {}, {"date"});
+  CHECK_FALSE(contains(relayed(received, {.date = "now", .edits = &undated}), "Date"));
+}
+
 TEST_CASE("a route's changes of a response leave its framing alone") {
   const HeaderEdits edits({{"x-by", "%{upstream}"}}, {{"x-add", "2"}}, {"server", "x-request-id"});
   CHECK(relayed("HTTP/1.1 200 OK\r\nServer: s\r\nX-Add: 1\r\nContent-Length: 5\r\n\r\n",

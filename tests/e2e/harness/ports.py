@@ -52,6 +52,7 @@ class Silent:
         self.port = free_port()
         self.address = f"{HOST}:{self.port}"
         self._listener = socket.socket()
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as it was claimed
         self._listener.bind((HOST, self.port))
         self._listener.listen(0)
         self._queued = []
