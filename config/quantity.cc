@@ -188,7 +188,11 @@ std::string duration_text(nanoseconds duration) {
       return std::to_string(duration / step.unit) + step.name;
     }
   }
-  return decimal_text(static_cast<double>(duration.count()) / 1e6) + "ms";
+  // Not by way of a double, which has not that many digits.
+  std::string fraction = std::to_string(1'000'000 + (duration % 1ms).count());
+  fraction.front() = '.';
+  fraction.erase(fraction.find_last_not_of('0') + 1);
+  return std::to_string(duration / 1ms) + (fraction == "." ? "" : fraction) + "ms";
 }
 
 std::string size_text(std::uint64_t bytes) {

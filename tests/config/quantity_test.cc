@@ -66,7 +66,8 @@ TEST_CASE("what is shown parses to the same value") {
        {std::chrono::nanoseconds{0}, std::chrono::nanoseconds{1}, std::chrono::nanoseconds{250ms},
         std::chrono::nanoseconds{1500ms}, std::chrono::nanoseconds{90s},
         std::chrono::nanoseconds{300s}, std::chrono::nanoseconds{10min},
-        std::chrono::nanoseconds{1h}, std::chrono::nanoseconds{720h}}) {
+        std::chrono::nanoseconds{1h}, std::chrono::nanoseconds{720h}, kMaxDuration - 1ns,
+        std::chrono::nanoseconds{1}}) {
     CHECK(parse_duration(duration_text(duration)).value() == duration);
   }
   for (const std::uint64_t size : {0ULL, 1ULL, 1023ULL, 65536ULL, 1ULL << 40}) {
@@ -75,6 +76,7 @@ TEST_CASE("what is shown parses to the same value") {
   CHECK(duration_text(300s) == "300s");
   CHECK(duration_text(10min) == "10m");
   CHECK(duration_text(1500ms) == "1500ms");
+  CHECK(duration_text(2500us) == "2.5ms");
   CHECK(size_text(65536) == "64KiB");
 }
 
