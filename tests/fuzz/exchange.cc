@@ -50,26 +50,50 @@ listeners:
     match: {path_prefix: /r}
     upstream: two
     timeouts: {per_try: 500ms}
-    retry: {max_retries: 3, retry_on: [default, per-try-timeout, 429, 503], methods: [GET, POST, PUT]}
+    retry:
+      max_retries: 3
+      retry_on: [default, per-try-timeout, 429, 503]
+      methods: [GET, POST, PUT]
   - {name: hedged, match: {path_prefix: /h}, upstream: two, hedge: {after: 100ms, max: 2}}
   - name: answered
     match: {path_prefix: /f}
     upstream: one
-    fallback: {fallback_on: [circuit-open, timeout, overflow, 5xx], respond: {status: 299, body: stale}}
+    fallback:
+      fallback_on: [circuit-open, timeout, overflow, 5xx]
+      respond: {status: 299, body: stale}
   - name: elsewhere
     match: {path_prefix: /g}
     upstream: narrow
     fallback: {fallback_on: [timeout, overflow, connect-failure, 5xx], upstream: one}
-  - {name: mirrored, match: {path_prefix: /m}, upstream: one, mirror: {upstream: two, percent: 100}}
-  - {name: limited, match: {path_prefix: /l}, upstream: narrow, limits: {max_requests: 2}, retry: off}
-  - {name: adaptive, match: {path_prefix: /a}, upstream: one, adaptive_concurrency: {min: 1, initial: 1, queue: 1}}
-  - {name: faulty, match: {path_prefix: /x}, upstream: one, fault: {delay: {percent: 100, duration: 50ms}, abort: {percent: 50, status: reset}}}
+  - name: mirrored
+    match: {path_prefix: /m}
+    upstream: one
+    mirror: {upstream: two, percent: 100}
+  - name: limited
+    match: {path_prefix: /l}
+    upstream: narrow
+    limits: {max_requests: 2}
+    retry: off
+  - name: adaptive
+    match: {path_prefix: /a}
+    upstream: one
+    adaptive_concurrency: {min: 1, initial: 1, queue: 1}
+  - name: faulty
+    match: {path_prefix: /x}
+    upstream: one
+    fault: {delay: {percent: 100, duration: 50ms}, abort: {percent: 50, status: reset}}
   - {name: fixed, match: {path_prefix: /o}, respond: {status: 299, body: fixed}}
   - {name: rest, upstream: one}
 upstreams:
-  one: {endpoints: ['unix:${DIR}/a'], circuit_breaker: {consecutive_failures: 4, open_for: 1s}}
-  two: {endpoints: ['unix:${DIR}/a', 'unix:${DIR}/b'], outlier_detection: {consecutive_5xx: 2, base_ejection_time: 1s}}
-  narrow: {endpoints: ['unix:${DIR}/b'], limits: {max_connections: 1, max_pending: 1, pending_timeout: 300ms}}
+  one:
+    endpoints: ['unix:${DIR}/a']
+    circuit_breaker: {consecutive_failures: 4, open_for: 1s}
+  two:
+    endpoints: ['unix:${DIR}/a', 'unix:${DIR}/b']
+    outlier_detection: {consecutive_5xx: 2, base_ejection_time: 1s}
+  narrow:
+    endpoints: ['unix:${DIR}/b']
+    limits: {max_connections: 1, max_pending: 1, pending_timeout: 300ms}
 )";
 
 constexpr std::array<Duration, 10> kSteps = {1ms,   5ms, 20ms, 60ms,   110ms,
@@ -112,18 +136,29 @@ std::string key_of(const http::RequestHead& head) {
   return std::string(head.method) + " " + std::string(head.target) + "\n";
 }
 
-// A request as its sender knows it.
+// A request, and who may answer it how.
 struct Asked {
+  std::string key;
   bool is_head = false;
   bool upgrade = false;
   bool max_forwards = false;  // may be answered by the proxy
 };
 
 Asked asked_of(const http::RequestHead& head) {
-  return {.is_head = head.is_head,
+  return {.key = key_of(head),
+          .is_head = head.is_head,
           .upgrade = !head.upgrade.empty(),
           .max_forwards = head.headers.has(http::Field::MaxForwards)};
 }
+
+// A response that came whole.
+struct Answer {
+  std::string to;  // the request's key; empty: it was closed before it had been read
+  int status = 0;
+  std::string body;
+
+  auto operator<=>(const Answer&) const = default;
+};
 
 // Requests that came whole, and the heads of all, by what must arrive unchanged.
 struct Sent {
@@ -136,10 +171,10 @@ struct Caller {
   Caller(int fd, Sent& sent) : peer(fd) {
     said.on_head = [this, &sent](const http::RequestHead& head) {
       asked.push_back(asked_of(head));
-      sent.heads.insert(key = key_of(head));
+      sent.heads.insert(asked.back().key);
     };
     said.on_whole = [this, &sent](std::string_view body) {
-      sent.whole.insert(key + std::string(body));
+      sent.whole.insert(asked.back().key + std::string(body));
     };
     got.context = [this] {
       const Asked now = answered();
@@ -150,10 +185,11 @@ struct Caller {
       const Asked now = answered();
       theirs = !head.headers.find("Proxy-Status") && head.status != 299 && !now.is_head &&
                !now.max_forwards && head.status != 101;
-      status = std::to_string(head.status) + "\n";
+      newest = {.to = now.key, .status = head.status};
     };
     got.on_whole = [this](std::string_view body) {
-      if (theirs) whole.push_back(status + std::string(body));
+      newest.body = body;
+      if (theirs) whole.push_back(newest);
     };
   }
 
@@ -176,8 +212,8 @@ struct Caller {
   RequestTranscript said;
   ResponseTranscript got;
   std::vector<Asked> asked;
-  std::vector<std::string> whole;  // responses that an upstream must have sent
-  std::string key, status;
+  std::vector<Answer> whole;  // those that an upstream must have sent
+  Answer newest;
   bool theirs = false;
 };
 
@@ -186,12 +222,11 @@ struct Callee {
   explicit Callee(int fd, const Sent& sent) : peer(fd) {
     got.on_head = [this, &sent](const http::RequestHead& head) {
       asked.push_back(asked_of(head));
-      key = key_of(head);
-      INVARIANT(sent.heads.contains(key));
+      INVARIANT(sent.heads.contains(asked.back().key));
       if (may_tunnel()) got.go_raw();
     };
     got.on_whole = [this, &sent](std::string_view body) {
-      INVARIANT(sent.whole.contains(key + std::string(body)));
+      INVARIANT(sent.whole.contains(asked.back().key + std::string(body)));
     };
   }
 
@@ -211,16 +246,20 @@ struct Callee {
     return moved;
   }
   // What it has sent whole, knowing now what it was asked.
-  void collect(std::set<std::string>& whole) const {
+  void collect(std::set<Answer>& whole) const {
     ResponseTranscript read;
-    std::string status;
+    Answer newest;
     read.context = [&] {
       const bool known = read.messages() < asked.size();
       const Asked now = known ? asked[read.messages()] : Asked{};
+      newest.to = now.key;
       return http::ResponseContext{.to_head = now.is_head, .upgrade_requested = now.upgrade};
     };
-    read.on_head = [&](const auto& head) { status = std::to_string(head.status) + "\n"; };
-    read.on_whole = [&](std::string_view body) { whole.insert(status + std::string(body)); };
+    read.on_head = [&](const auto& head) { newest.status = head.status; };
+    read.on_whole = [&](std::string_view body) {
+      newest.body = body;
+      whole.insert(newest);
+    };
     read.feed(said);
     if (read.state() == Transcript::State::UntilClose) read.on_whole(read.body());
   }
@@ -229,7 +268,6 @@ struct Callee {
   RequestTranscript got{{.max_headers = SIZE_MAX, .max_uri_bytes = SIZE_MAX}};
   std::string said;
   std::vector<Asked> asked;
-  std::string key;
 };
 
 class Play {
@@ -414,7 +452,7 @@ void Play::end() {
 
 void Play::check_answers() {
   std::size_t requests = 0;
-  std::set<std::string> whole;
+  std::set<Answer> whole;
   for (const auto& callee : callees_) {
     requests += callee->got.messages();
     callee->collect(whole);
@@ -424,7 +462,11 @@ void Play::check_answers() {
     if (caller) former_.push_back(std::move(caller));
   }
   for (const auto& caller : former_) {
-    for (const std::string& response : caller->whole) INVARIANT(whole.contains(response));
+    for (Answer& answer : caller->whole) {
+      const bool known = whole.contains(answer);
+      answer.to.clear();
+      INVARIANT(known || whole.contains(answer));
+    }
   }
 }
 

@@ -1,5 +1,6 @@
 #include "tests/fuzz/peer.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -94,7 +95,8 @@ void Door::toggle() {
 }
 
 std::optional<int> Door::accept() {
-  if (fd_ < 0) return std::nullopt;
+  pollfd waiting{.fd = fd_, .events = POLLIN, .revents = 0};
+  if (fd_ < 0 || poll(&waiting, 1, 0) < 1) return std::nullopt;  // far cheaper than to accept
   const int fd = accept4(fd_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
   return fd < 0 ? std::nullopt : std::optional(fd);
 }
