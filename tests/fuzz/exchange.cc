@@ -35,7 +35,8 @@ namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
 constexpr std::string_view kConfig = R"(
-overload: {max_buffered_bytes: 1MiB}
+overload: {max_buffered_bytes: 256KiB}
+local_replies: {format: json}
 defaults:
   route: {timeouts: {request: 4s, idle: 2s, tunnel_idle: 3s}}
   upstream: {timeouts: {connect: 1s, idle: 2s}}
@@ -82,6 +83,25 @@ listeners:
     match: {path_prefix: /x}
     upstream: one
     fault: {delay: {percent: 100, duration: 50ms}, abort: {percent: 50, status: reset}}
+  - name: split
+    match: {path_prefix: /s}
+    split:
+      hash_on: {cookie: {name: cohort, ttl: 1h}}
+      to: [{upstream: one, weight: 1}, {upstream: two, weight: 1}]
+    response_headers: {set: {x-by: "%{upstream} %{attempt}"}, remove: [server]}
+  - name: edited  # the target stays what it was
+    match: {path_prefix: /w}
+    upstream: one
+    rewrite: {path_prefix: /w, host: auto}
+    request_headers: {set: {x-id: "%{request_id}"}, add: {via: me}, remove: [x-forwarded-for]}
+    circuit_breaker: {consecutive_failures: 2, open_for: 500ms}
+  - name: rated
+    match: {path_prefix: /k}
+    upstream: one
+    rate_limit: {requests: 2, per: 1s, key: {header: x-tenant, max_keys: 2}}
+  - name: moved
+    match: {path_prefix: /d}
+    redirect: {status: 308, scheme: https, host: h, path: /}
   - {name: fixed, match: {path_prefix: /o}, respond: {status: 299, body: fixed}}
   - {name: rest, upstream: one}
 upstreams:
@@ -183,8 +203,9 @@ struct Caller {
     got.on_head = [this](const http::ResponseHead& head) {
       if (head.informational()) return;
       const Asked now = answered();
-      theirs = !head.headers.find("Proxy-Status") && head.status != 299 && !now.is_head &&
-               !now.max_forwards && head.status != 101;
+      // Of those that carry no Proxy-Status: `respond`, `redirect` and a tunnel's.
+      const bool other = head.status == 299 || head.status == 308 || head.status == 101;
+      theirs = !other && !head.headers.find("Proxy-Status") && !now.is_head && !now.max_forwards;
       newest = {.to = now.key, .status = head.status};
     };
     got.on_whole = [this](std::string_view body) {
@@ -196,8 +217,7 @@ struct Caller {
   // Of the response that is being read: the first unknown one answers what was no request.
   Asked answered() const { return got.messages() < asked.size() ? asked[got.messages()] : Asked{}; }
   void say(std::string_view text) {
-    said.feed(text);
-    peer.say(text);
+    if (peer.say(text)) said.feed(text);
   }
   bool pump() {
     std::string bytes;
@@ -234,8 +254,7 @@ struct Callee {
     return !asked.empty() && asked.back().upgrade && said.find(" 101") != std::string::npos;
   }
   void say(std::string_view text) {
-    said.append(text);
-    peer.say(text);
+    if (peer.say(text)) said.append(text);
   }
   bool pump() {
     std::string bytes;

@@ -37,10 +37,11 @@ std::optional<int> Peer::connect(const std::string& path) {
   return std::nullopt;
 }
 
-void Peer::say(std::string_view bytes) {
-  if (half_closing_) return;
+bool Peer::say(std::string_view bytes) {
+  if (half_closing_ || fd_ < 0) return false;
   pending_.append(bytes);
   send_pending();
+  return true;
 }
 
 bool Peer::send_pending() {

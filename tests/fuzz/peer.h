@@ -17,7 +17,7 @@ class Peer {
   // Empty where nobody listens, or too many wait.
   static std::optional<int> connect(const std::string& path);
 
-  void say(std::string_view bytes);
+  bool say(std::string_view bytes);  // false once it says no more
   void half_close();
   void close();  // the other end sees a reset where something was not read
   void toggle_reading() { reading_ = !reading_; }
