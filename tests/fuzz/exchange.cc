@@ -119,6 +119,8 @@ upstreams:
 constexpr std::array<Duration, 10> kSteps = {1ms,   5ms, 20ms, 60ms,   110ms,
                                              300ms, 1s,  2s,   3100ms, 5s};
 constexpr std::size_t kCallers = 3;
+// In seconds: what a caller may ask on one connection, one after another, each till its timeout.
+constexpr int kPatience = 60;
 constexpr std::size_t kMaxSteps = 64;
 constexpr std::size_t kMaxFillers = 24;
 constexpr std::size_t kFiller = 32 * 1024;
@@ -449,7 +451,7 @@ void Play::hear_out() {
 // Whoever waits for something gets it, or hears that its time is over.
 void Play::end() {
   if (!destroyed_) {
-    for (int i = 0; i < 10; ++i) {
+    for (int i = 0; i < kPatience && (i < 6 || proxy_.busy()); ++i) {
       pass(1s);
       if (i == 4) hear_out();
       rest();
@@ -460,9 +462,7 @@ void Play::end() {
   for (int i = 0; i < 2; ++i) rest();
   check_answers();
   if (destroyed_) return;
-  for (auto& caller : callers_) {
-    if (caller) caller->peer.close();
-  }
+  for (auto& caller : former_) caller->peer.close();  // that is all now
   rest();
   pass(3s);
   rest();

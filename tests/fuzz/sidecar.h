@@ -35,6 +35,7 @@ class Sidecar final : private exchange::Scheduler, private net::Deferred {
   void destroy();  // all that serves, whatever is under way
 
   const Heard& heard() const { return heard_; }
+  bool busy() const { return heard_.begun != heard_.ended || mirrors_.in_flight() > 0; }
   // Nothing is under way; what still stands is idle.
   void check_quiet();
   // No connection of a caller, no byte kept.
