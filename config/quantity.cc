@@ -205,7 +205,7 @@ std::string size_text(std::uint64_t bytes) {
 }
 
 std::string decimal_text(double number) {
-  std::array<char, 64> text;
+  std::array<char, 400> text;  // also the smallest, 0.000… with over 300 zeros, fits
   const auto end =
       std::to_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
   return {text.data(), end.ptr};

@@ -70,6 +70,9 @@ TEST_CASE("what is shown parses to the same value") {
         std::chrono::nanoseconds{1}}) {
     CHECK(parse_duration(duration_text(duration)).value() == duration);
   }
+  for (const double number : {0.0, 12.5, 1e-3, 1e84, 1.7976931348623157e308, 5e-324}) {
+    CHECK(parse_decimal(decimal_text(number)).value() == number);
+  }
   for (const std::uint64_t size : {0ULL, 1ULL, 1023ULL, 65536ULL, 1ULL << 40}) {
     CHECK(parse_size(size_text(size)).value() == size);
   }

@@ -12,9 +12,9 @@
 //   q0        the proxy drains          z0      … is destroyed, with all that is under way
 //
 // What must hold: the upstreams see requests that a strict reader takes, each as a caller has sent
-// it, and no more of them than tries were begun; a response that looks whole to a caller is one
-// that an upstream has sent, or the proxy's own; each exchange ends once; and when the callers are
-// gone every place and byte has come back.
+// it, and no more of them than tries were begun; who asks is answered; a response that looks whole
+// to a caller is one that an upstream has sent, or the proxy's own; each exchange ends once; and
+// when the callers are gone every place and byte has come back.
 #include <array>
 #include <cstdio>
 #include <filesystem>
@@ -193,6 +193,7 @@ struct Caller {
   Caller(int fd, Sent& sent) : peer(fd) {
     said.on_head = [this, &sent](const http::RequestHead& head) {
       asked.push_back(asked_of(head));
+      excused = excused || head.target.starts_with("/x");
       sent.heads.insert(asked.back().key);
     };
     said.on_whole = [this, &sent](std::string_view body) {
@@ -205,6 +206,7 @@ struct Caller {
     got.on_head = [this](const http::ResponseHead& head) {
       if (head.informational()) return;
       const Asked now = answered();
+      closing = !head.keep_alive;
       // Of those that carry no Proxy-Status: `respond`, `redirect` and a tunnel's.
       const bool other = head.status == 299 || head.status == 308 || head.status == 101;
       theirs = !other && !head.headers.find("Proxy-Status") && !now.is_head && !now.max_forwards;
@@ -220,6 +222,11 @@ struct Caller {
   Asked answered() const { return got.messages() < asked.size() ? asked[got.messages()] : Asked{}; }
   void say(std::string_view text) {
     if (peer.say(text)) said.feed(text);
+  }
+  // Who asks and listens is answered, or told that the connection ends, or sees it break off.
+  bool content() const {
+    return excused || !peer.ended() || closing || got.messages() >= asked.size() ||
+           got.state() != Transcript::State::Between;
   }
   bool pump() {
     std::string bytes;
@@ -237,6 +244,8 @@ struct Caller {
   std::vector<Answer> whole;  // those that an upstream must have sent
   Answer newest;
   bool theirs = false;
+  bool closing = false;  // the newest response says so
+  bool excused = false;  // it has not listened, or was meant to get no answer
 };
 
 // A connection that an upstream has accepted.
@@ -308,6 +317,7 @@ class Play {
   void rest();
   bool pump();
   void hear_out();
+  void excuse_all();
   void check_answers();
 
   Sent sent_;
@@ -316,6 +326,7 @@ class Play {
   std::vector<std::unique_ptr<Callee>> callees_;
   std::vector<std::unique_ptr<Caller>> former_;
   std::size_t fillers_ = 0;
+  bool at_rest_ = true;
   bool destroyed_ = false;
   Sidecar proxy_;
 };
@@ -323,7 +334,8 @@ class Play {
 void Play::act(std::string_view script) {
   for (std::size_t steps = 0; steps < kMaxSteps && !script.empty() && !destroyed_; ++steps) {
     const auto end = script.find('~');
-    if (!step(script.substr(0, end))) rest();
+    at_rest_ = !step(script.substr(0, end));
+    if (at_rest_) rest();
     script.remove_prefix(end == std::string_view::npos ? script.size() : end + 1);
   }
 }
@@ -339,6 +351,7 @@ bool Play::step(std::string_view step) {
   switch (verb) {
     case 't':
       pass(kSteps[digit]);
+      if (at_once || !at_rest_) excuse_all();  // a connection may end as a request comes
       break;
     case 'd':
       doors_[digit % doors_.size()].toggle();
@@ -349,6 +362,7 @@ bool Play::step(std::string_view step) {
     case 'z':
       proxy_.destroy();
       destroyed_ = true;
+      excuse_all();
       break;
     default:
       const bool of_caller = verb >= 'a';
@@ -362,6 +376,7 @@ bool Play::step(std::string_view step) {
 }
 
 void Play::caller_step(char verb, Caller& caller, std::string_view text) {
+  caller.excused = caller.excused || verb == 'f' || verb == 'h';
   switch (verb) {
     case 'c':
       return caller.say(text);
@@ -448,8 +463,15 @@ void Play::hear_out() {
   for (auto& callee : callees_) callee->peer.read_again();
 }
 
+void Play::excuse_all() {
+  for (auto& caller : callers_) {
+    if (caller) caller->excused = true;
+  }
+}
+
 // Whoever waits for something gets it, or hears that its time is over.
 void Play::end() {
+  rest();
   if (!destroyed_) {
     for (int i = 0; i < kPatience && (i < 6 || proxy_.busy()); ++i) {
       pass(1s);
@@ -481,6 +503,7 @@ void Play::check_answers() {
     if (caller) former_.push_back(std::move(caller));
   }
   for (const auto& caller : former_) {
+    INVARIANT(caller->content());
     for (Answer& answer : caller->whole) {
       const bool known = whole.contains(answer);
       answer.to.clear();
