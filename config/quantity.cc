@@ -35,6 +35,8 @@ bool has_leading_zero(std::string_view number) {
 }
 
 constexpr const char* kLeadingZero = "a leading zero is not allowed";
+constexpr const char* kTooLarge = "the number is too large";
+constexpr std::uint64_t kMaxSize = 9'000'000'000'000'000'000;  // in whatever unit
 
 struct Unit {
   std::string_view name;
@@ -78,7 +80,7 @@ Result<std::uint64_t, Hint> parse_whole(std::string_view text) {
   if (has_leading_zero(text)) return Hint{kLeadingZero};
   std::uint64_t value = 0;
   const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (parsed.ec != std::errc{}) return Hint{"the number is too large"};
+  if (parsed.ec != std::errc{}) return Hint{kTooLarge};
   return value;
 }
 
@@ -106,13 +108,17 @@ Result<nanoseconds, Hint> parse_duration(std::string_view text) {
 
 Result<std::uint64_t, Hint> parse_size(std::string_view text) {
   const std::size_t length = number_length(text);
-  if (length == text.size()) return parse_whole(text);
+  if (length == text.size()) {
+    auto bytes = parse_whole(text);
+    if (bytes && bytes.value() > kMaxSize) return Hint{kTooLarge};
+    return bytes;
+  }
   if (length == 0) return Hint{};
   if (has_leading_zero(text)) return Hint{kLeadingZero};
   const std::uint64_t worth = worth_of(text.substr(length), kSizeUnits);
   if (worth == 0) return Hint{"the units are KiB, MiB and GiB; none means bytes"};
   const long double value = number_of(text.substr(0, length)) * static_cast<long double>(worth);
-  if (value > 9.0e18L) return Hint{"the number is too large"};
+  if (value > static_cast<long double>(kMaxSize)) return Hint{kTooLarge};
   if (value != std::floor(value)) return Hint{"that is not a whole number of bytes"};
   return static_cast<std::uint64_t>(value);
 }

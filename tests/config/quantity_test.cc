@@ -59,6 +59,8 @@ TEST_CASE("a size is in bytes or has a binary unit") {
   CHECK(parse_size("64KB").error() == "the units are KiB, MiB and GiB; none means bytes");
   CHECK(parse_size("0.3KiB").error() == "that is not a whole number of bytes");
   CHECK(parse_size("99999999999999GiB").error() == "the number is too large");
+  CHECK(parse_size("9000000000000000000").value() == 9'000'000'000'000'000'000);
+  CHECK(parse_size("9000000000000000001").error() == "the number is too large");
 }
 
 TEST_CASE("what is shown parses to the same value") {
