@@ -67,7 +67,8 @@ bool Address::is_loopback() const {
 
 bool is_host(std::string_view text) {
   if (text.size() > kMaxHost) return false;
-  if (text.ends_with('.')) text.remove_suffix(1);  // a fully qualified name
+  const bool qualified = text.ends_with('.');  // fully
+  if (qualified) text.remove_suffix(1);
   std::string_view rest = text;
   std::string_view last;
   while (true) {
@@ -79,7 +80,7 @@ bool is_host(std::string_view text) {
   }
   // A name does not end in a number (RFC 3696, 2): 10.0.0.256 is a slip, not a name.
   const bool numeric = last.find_first_not_of("0123456789") == std::string_view::npos;
-  return !numeric || is_ipv4(std::string{text});
+  return !numeric || (!qualified && is_ipv4(std::string{text}));
 }
 
 Result<Address, Hint> parse_address(std::string_view text) {

@@ -258,9 +258,11 @@ void describe(V& v, Rewrite& r) {
   v.key("path_prefix", r.path_prefix, Maybe<Text>{{kPath}},
         "What replaces match.path_prefix, on whole segments; where the match has no path, the "
         "prefix is /. The query stays.");
-  v.key("host", r, RewriteHost{},
-        "The Host header; `auto`: the endpoint as configured, without :80 (a Unix socket has no "
-        "name: the Host stays). `forwarded: append` tells the caller's as X-Forwarded-Host.");
+  v.key(
+      "host", r, RewriteHost{},
+      "The Host header; `auto`: the endpoint as configured, without :80 (a Unix socket has no "
+      "name: the Host stays). `forwarded: append` tells the caller's as X-Forwarded-Host. Without "
+      "any from either, as HTTP/1.0 may be, it is as with `auto`, of a Unix socket localhost.");
 }
 
 template <class V>

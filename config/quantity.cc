@@ -35,6 +35,8 @@ bool has_leading_zero(std::string_view number) {
 }
 
 constexpr const char* kLeadingZero = "a leading zero is not allowed";
+constexpr const char* kTooLarge = "the number is too large";
+constexpr std::uint64_t kMaxSize = 9'000'000'000'000'000'000;  // in whatever unit
 
 struct Unit {
   std::string_view name;
@@ -78,7 +80,7 @@ Result<std::uint64_t, Hint> parse_whole(std::string_view text) {
   if (has_leading_zero(text)) return Hint{kLeadingZero};
   std::uint64_t value = 0;
   const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (parsed.ec != std::errc{}) return Hint{"the number is too large"};
+  if (parsed.ec != std::errc{}) return Hint{kTooLarge};
   return value;
 }
 
@@ -106,13 +108,17 @@ Result<nanoseconds, Hint> parse_duration(std::string_view text) {
 
 Result<std::uint64_t, Hint> parse_size(std::string_view text) {
   const std::size_t length = number_length(text);
-  if (length == text.size()) return parse_whole(text);
+  if (length == text.size()) {
+    auto bytes = parse_whole(text);
+    if (bytes && bytes.value() > kMaxSize) return Hint{kTooLarge};
+    return bytes;
+  }
   if (length == 0) return Hint{};
   if (has_leading_zero(text)) return Hint{kLeadingZero};
   const std::uint64_t worth = worth_of(text.substr(length), kSizeUnits);
   if (worth == 0) return Hint{"the units are KiB, MiB and GiB; none means bytes"};
   const long double value = number_of(text.substr(0, length)) * static_cast<long double>(worth);
-  if (value > 9.0e18L) return Hint{"the number is too large"};
+  if (value > static_cast<long double>(kMaxSize)) return Hint{kTooLarge};
   if (value != std::floor(value)) return Hint{"that is not a whole number of bytes"};
   return static_cast<std::uint64_t>(value);
 }
@@ -188,7 +194,11 @@ std::string duration_text(nanoseconds duration) {
       return std::to_string(duration / step.unit) + step.name;
     }
   }
-  return decimal_text(static_cast<double>(duration.count()) / 1e6) + "ms";
+  // Not by way of a double, which has not that many digits.
+  std::string fraction = std::to_string(1'000'000 + (duration % 1ms).count());
+  fraction.front() = '.';
+  fraction.erase(fraction.find_last_not_of('0') + 1);
+  return std::to_string(duration / 1ms) + (fraction == "." ? "" : fraction) + "ms";
 }
 
 std::string size_text(std::uint64_t bytes) {
@@ -201,7 +211,7 @@ std::string size_text(std::uint64_t bytes) {
 }
 
 std::string decimal_text(double number) {
-  std::array<char, 64> text;
+  std::array<char, 400> text;  // also the smallest, 0.000… with over 300 zeros, fits
   const auto end =
       std::to_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
   return {text.data(), end.ptr};

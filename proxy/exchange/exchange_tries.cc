@@ -3,12 +3,11 @@
 // The plan says what to do next; here it is done. A lane is the place of one try.
 
 #include <algorithm>
-#include <charconv>
 
 #include "proxy/base/check.h"
 #include "proxy/exchange/exchange.h"
 #include "proxy/exchange/hash_key.h"
-#include "proxy/http/date.h"
+#include "proxy/exchange/retry_after.h"
 
 namespace outrigger::exchange {
 namespace {
@@ -19,8 +18,6 @@ using policy::TryOutcome;
 
 static_assert(kMaxTries >= 1 + 10 + 1 + 3 + 1);
 static_assert(policy::kMaxLanes >= 1 + 3);
-
-constexpr std::int64_t kMaxRetryAfter = 24 * 60 * 60;
 
 policy::Denial denial_of(FailureKind refusal) {
   switch (refusal) {
@@ -84,10 +81,11 @@ http::RequestAdditions Exchange::additions() const {
       .edits = route_->request_edits ? &*route_->request_edits : nullptr,
       .upstream = upstream_name()};
   if (route_->path_rewrite) additions.target = route_->path_rewrite->apply(head_);
-  if (const auto& rewrite = route_->config->rewrite) {
-    if (rewrite->host) additions.host = *rewrite->host;
-    additions.host_of_endpoint = rewrite->host_auto;
-  }
+  const auto& rewrite = route_->config->rewrite;
+  if (rewrite && rewrite->host) additions.host = *rewrite->host;
+  // HTTP/1.0 may name no host, what is sent has to.
+  const bool none_said = head_.authority.empty() && additions.host.empty();
+  additions.host_of_endpoint = none_said || (rewrite && rewrite->host_auto);
   return additions;
 }
 
@@ -352,22 +350,11 @@ void Exchange::on_try_failed(Lane& lane, const TryEnd& end) {
                         now()));
 }
 
-// Seconds, or a date, which is taken from the response's own where it has one: two clocks need
-// not agree then.
 std::optional<Duration> Exchange::retry_after(const http::ResponseHead& head) const {
   if (!head.headers.has(http::Field::RetryAfter)) return std::nullopt;
-  const auto value = head.headers.value_of(http::Field::RetryAfter);
-  std::uint32_t seconds = 0;
-  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), seconds);
-  if (end == value.data() + value.size() && error != std::errc::invalid_argument) {
-    const bool huge = error == std::errc::result_out_of_range;
-    return std::chrono::seconds(huge ? kMaxRetryAfter : std::int64_t{seconds});
-  }
-  const auto until = http::parse_http_date(value);
-  if (!until) return std::nullopt;
-  const auto sent = http::parse_http_date(head.headers.value_of(http::Field::Date));
-  const auto left = *until - sent.value_or(scope_->scheduler->unix_seconds());
-  return std::chrono::seconds(std::clamp<std::int64_t>(left, 0, kMaxRetryAfter));
+  return parse_retry_after(head.headers.value_of(http::Field::RetryAfter),
+                           head.headers.value_of(http::Field::Date),
+                           scope_->scheduler->unix_seconds());
 }
 
 void Exchange::on_try_head(Lane& lane, const http::ResponseHead& head, const TryEnd& end) {

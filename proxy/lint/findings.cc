@@ -22,9 +22,8 @@ void Findings::add(std::string path, std::string message, std::string advice) {
 std::vector<Warning> Findings::take() {
   std::ranges::stable_sort(found_, [](const auto& a, const auto& b) { return key(a) < key(b); });
   // What several routes inherit from one place is kept under the first path.
-  const auto same = std::ranges::unique(
-      found_, [](const Warning& a, const Warning& b) { return key(a) == key(b); });
-  found_.erase(same.begin(), same.end());
+  const auto same = [](const Warning& a, const Warning& b) { return key(a) == key(b); };
+  found_.erase(std::unique(found_.begin(), found_.end(), same), found_.end());
   return std::move(found_);
 }
 

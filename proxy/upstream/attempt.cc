@@ -112,6 +112,7 @@ void Attempt::send_request() {
   if (additions.host_of_endpoint) {
     configured = cluster_.state().configured_at(ticket.slot);
     additions.host = host_of(*configured);
+    if (additions.host.empty() && request_->head->authority.empty()) additions.host = "localhost";
   }
   connection_->send_head(*request_->head, additions);
 }

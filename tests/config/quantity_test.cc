@@ -59,6 +59,8 @@ TEST_CASE("a size is in bytes or has a binary unit") {
   CHECK(parse_size("64KB").error() == "the units are KiB, MiB and GiB; none means bytes");
   CHECK(parse_size("0.3KiB").error() == "that is not a whole number of bytes");
   CHECK(parse_size("99999999999999GiB").error() == "the number is too large");
+  CHECK(parse_size("9000000000000000000").value() == 9'000'000'000'000'000'000);
+  CHECK(parse_size("9000000000000000001").error() == "the number is too large");
 }
 
 TEST_CASE("what is shown parses to the same value") {
@@ -66,8 +68,12 @@ TEST_CASE("what is shown parses to the same value") {
        {std::chrono::nanoseconds{0}, std::chrono::nanoseconds{1}, std::chrono::nanoseconds{250ms},
         std::chrono::nanoseconds{1500ms}, std::chrono::nanoseconds{90s},
         std::chrono::nanoseconds{300s}, std::chrono::nanoseconds{10min},
-        std::chrono::nanoseconds{1h}, std::chrono::nanoseconds{720h}}) {
+        std::chrono::nanoseconds{1h}, std::chrono::nanoseconds{720h}, kMaxDuration - 1ns,
+        std::chrono::nanoseconds{1}}) {
     CHECK(parse_duration(duration_text(duration)).value() == duration);
+  }
+  for (const double number : {0.0, 12.5, 1e-3, 1e84, 1.7976931348623157e308, 5e-324}) {
+    CHECK(parse_decimal(decimal_text(number)).value() == number);
   }
   for (const std::uint64_t size : {0ULL, 1ULL, 1023ULL, 65536ULL, 1ULL << 40}) {
     CHECK(parse_size(size_text(size)).value() == size);
@@ -75,6 +81,7 @@ TEST_CASE("what is shown parses to the same value") {
   CHECK(duration_text(300s) == "300s");
   CHECK(duration_text(10min) == "10m");
   CHECK(duration_text(1500ms) == "1500ms");
+  CHECK(duration_text(2500us) == "2.5ms");
   CHECK(size_text(65536) == "64KiB");
 }
 

@@ -189,6 +189,7 @@ TEST_CASE("texts must have their form") {
       endpoint("10.0.0.1:0", "the port is a number from 1 to 65535"),
       endpoint("10.0.0.1:65536", "the port is a number up to 65535"),
       endpoint("10.0.0.256:80", "that is no host name or IPv4 address"),
+      endpoint("10.0.0.1.:80", "that is no host name or IPv4 address"),
       endpoint("http://a:80", "without a scheme"),
       endpoint("::1:80", "IPv6 addresses stand in brackets"),
       endpoint("[::g]:80", "what stands in the brackets is no IPv6 address"),

@@ -187,6 +187,14 @@ class FramingTest(Case):
         client.close()
         origin.wait_open(0)
 
+    def test_a_request_without_a_host_gets_the_endpoints(self):
+        origin, unix = self.origin(), self.origin(unix_path=f"{self.directory}/s")
+        for upstream, host in ((origin, f"127.0.0.1:{origin.port}"), (unix, "localhost")):
+            client = self.client(self.proxy(upstream))
+            client.send("GET / HTTP/1.0\r\n\r\n")
+            self.assertEqual(b"ok", client.read_response().body)
+            self.assertEqual([host], upstream.calls[0].fields.all("Host"))
+
     def test_an_http_1_0_upstream_is_not_reused_unless_it_says_so(self):
         def behave(call):
             stay = "keep" in call.target

@@ -89,7 +89,8 @@ TEST_CASE("labels are the contract's words, in hyphens") {
         std::vector<std::string>{"max_connections", "max_requests", "max_pending",
                                  "pending_timeout", "route.max_requests", "adaptive_concurrency",
                                  "route.adaptive_concurrency", "overload.max_buffered_bytes",
-                                 "max_requests_per_endpoint", "max_connections_per_endpoint"});
+                                 "max_requests_per_endpoint", "max_connections_per_endpoint",
+                                 "system"});
   CHECK(label(TryKind::First) == "first");
   CHECK(label(TryKind::Retry) == "retry");
   CHECK(label(TryKind::Hedge) == "hedge");
