@@ -11,7 +11,9 @@
 namespace outrigger {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef __has_feature
+constexpr bool kSanitized = __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr bool kSanitized = true;
 #else
 constexpr bool kSanitized = false;
@@ -40,6 +42,8 @@ std::string_view name_of(int signum) {
 // SA_RESETHAND has given the signal its default back: raising it again ends the process, also
 // where what follows crashes.
 void on_fatal_signal(int signum) {
+  signal(SIGALRM, SIG_DFL);
+  alarm(kMaxTimeOfCrashReport);
   crash_line("outrigger " OUTRIGGER_VERSION " crashed: ", name_of(signum));
   void* frames[kMaxFrames];
   backtrace_symbols_fd(frames, backtrace(frames, kMaxFrames), STDERR_FILENO);

@@ -3,7 +3,8 @@
 // are what they would be.
 //
 // All of it runs inside a signal handler: it only writes, and what it reads may be half changed.
-// Should it fail in turn, the process dies at once.
+// Should it fail in turn, the process dies at once; should it hang, after kMaxTimeOfCrashReport, of
+// SIGALRM.
 #pragma once
 
 #include <cstddef>
@@ -11,14 +12,17 @@
 
 namespace outrigger {
 
+inline constexpr unsigned kMaxTimeOfCrashReport = 5;  // seconds
+
 // Who knows the requests under way.
 class CrashWitness {
  public:
   virtual ~CrashWitness() = default;
-  // Calls crash_line() for each, at most kMaxRequests. On whatever thread has crashed.
+  // Calls crash_line() for each, and looks at no more than kMaxRequests: what links them may be
+  // broken. On whatever thread has crashed.
   virtual void tell_requests() const = 0;
 
-  static constexpr std::size_t kMaxRequests = 1000;
+  static constexpr int kMaxRequests = 100'000;
 };
 
 // SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT from now on. `witness` may be null, and outlives the

@@ -24,6 +24,7 @@ using exchange::EventKind;
 constexpr Duration kTick = std::chrono::seconds(1);
 constexpr Duration kDrainTick = std::chrono::milliseconds(20);
 constexpr std::uint32_t kDescriptorsNotForCallers = 64;
+constexpr int kSignals[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2};
 
 double unix_now() {
   const auto since_epoch = std::chrono::system_clock::now().time_since_epoch();
@@ -38,6 +39,13 @@ std::int64_t unix_ms_now() {
 std::uint64_t random_seed() {
   std::random_device device;
   return (std::uint64_t{device()} << 32) | device();
+}
+
+void mask_signals(int how) {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int signum : kSignals) sigaddset(&set, signum);
+  pthread_sigmask(how, &set, nullptr);
 }
 
 std::vector<exchange::LabelledCount> over_limits(const downstream::ListenerCounters& counters) {
@@ -126,6 +134,8 @@ Daemon::~Daemon() {
 
 std::optional<int> Daemon::start(const std::string& config_file) {
   config_file_ = config_file;
+  // Until run(), for this thread and for those made now, for good.
+  mask_signals(SIG_BLOCK);
   config::Places places;
   auto loaded = config::load_file(config_file, config::process_environment(), &places);
   if (!loaded) {
@@ -350,8 +360,9 @@ void Daemon::watch_signals() {
 int Daemon::run() {
   const CrashStack crash_stack;
   report_crashes(worker_.get());
+  mask_signals(SIG_UNBLOCK);
   loop_.run();
-  ignore_stop_signals();
+  ignore_signals();
   worker_->stop();
   report_crashes(nullptr);
   return exit_status_;
@@ -359,15 +370,10 @@ int Daemon::run() {
 
 // One that comes now, as when a pod ends a sidecar that was told to quit, is obeyed already: it
 // must not turn a clean end into a death by signal.
-void Daemon::ignore_stop_signals() {
-  sigset_t stops;
-  sigemptyset(&stops);
-  sigaddset(&stops, SIGTERM);
-  sigaddset(&stops, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &stops, nullptr);  // while libuv takes its handlers away
+void Daemon::ignore_signals() {
+  mask_signals(SIG_BLOCK);  // while libuv takes its handlers away
   signals_.clear();
-  std::signal(SIGTERM, SIG_IGN);
-  std::signal(SIGINT, SIG_IGN);
+  for (const int signum : kSignals) std::signal(signum, SIG_IGN);
 }
 
 bool Daemon::held_up_by_resolution() const {

@@ -77,7 +77,7 @@ class Daemon final : private net::TimerEvents, private admin::Control {
                                            const config::Fault& fault) const;
   void end_faults();
   void on_stop_signal();
-  void ignore_stop_signals();
+  void ignore_signals();
   void advance_drain();
   Drain::Facts drain_facts() const;
 

@@ -183,12 +183,12 @@ void Worker::follow_endpoints() {
 }
 
 void Worker::tell_requests() const {
-  std::size_t told = 0;
-  const auto tell = [&told](std::string_view id) {
-    if (++told <= kMaxRequests) crash_line("request in flight: ", id);
+  auto tell = [seen = 0](std::string_view id) mutable {
+    if (!id.empty()) crash_line("request in flight: ", id);
+    return ++seen < kMaxRequests;
   };
-  for (const Bound& bound : listeners_) bound.listener->each_request(tell);
-  for (const Bound& bound : leaving_) bound.listener->each_request(tell);
+  for (const Bound& bound : listeners_) bound.listener->each_connection(tell);
+  for (const Bound& bound : leaving_) bound.listener->each_connection(tell);
 }
 
 // The end.

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "proxy/base/check.h"
@@ -93,6 +94,10 @@ bool Connection::read_head(std::string_view& in) {
   switch (outcome.kind) {
     case Kind::NeedMore:
       if (before == 0) partial_.assign(in);
+      if (over_its_share()) {
+        refuse(FailureKind::Overflow);
+        return false;
+      }
       if (clock_ != Clock::Head) set_clock(Clock::Head, listener_.settings().timeouts.head);
       return false;
     case Kind::Error:
@@ -123,6 +128,7 @@ void Connection::begin(std::string_view block, std::size_t beyond) {
   exchange.head_block().assign(block);
   scanner_.reset();
   partial_.clear();
+  if (partial_.capacity() > kKeptCapacity) partial_.shrink_to_fit();
   ++requests_;
   last_call_.reset();
   clock_ = Clock::None;
@@ -207,9 +213,19 @@ bool Connection::read_body(std::string_view& in) {
   return false;
 }
 
+// More of an unfinished head than is this caller's part while memory is short: those who are whole
+// go first.
+bool Connection::over_its_share() const {
+  const BufferedBytes* buffered = listener_.loop().buffered();
+  return buffered && buffered->value() >= buffered->bound() && partial_.size() > buffered->share();
+}
+
 void Connection::keep_for_later(std::string_view in) {
   partial_.append(in);
-  if (partial_.size() < listener_.settings().limits.max_pipelined_bytes || pending_full_) return;
+  const BufferedBytes* buffered = listener_.loop().buffered();
+  const std::uint64_t most = listener_.settings().limits.max_pipelined_bytes;
+  const std::uint64_t share = buffered ? buffered->share() : most;
+  if (partial_.size() < std::min(most, share) || pending_full_) return;
   pending_full_ = true;
   stream_->stop_reading();
 }
@@ -255,6 +271,8 @@ bool Connection::must_close() const {
 }
 
 void Connection::send_informational(const http::ResponseHead& informational) {
+  // Nothing waits for it, and nothing holds its sender back; but for a 100, it may be left out.
+  if (congested_ && informational.status != 100) return;
   request_->continue_sent = request_->continue_sent || informational.status == 100;
   http::write_informational(request_->out.text(), informational);
   flush();
@@ -392,6 +410,7 @@ void Connection::run() {
   if (closing_) return die();
   if (request_ && !request_->over) {  // a tunnel was entered: what waited belongs to it
     const std::string waiting = std::exchange(partial_, {});
+    partial_charge_.set(0);
     if (std::exchange(pending_full_, false)) stream_->start_reading();
     request_->exchange.on_body(waiting);
     return request_->exchange.on_read_done();
@@ -494,6 +513,8 @@ void Connection::on_phase_time() {
     case Clock::None:
       return;
     case Clock::FirstByte:
+      listener_.counters().head_timeouts.fetch_add(1, std::memory_order_relaxed);
+      return close_after_flush();
     case Clock::LastCall:
       return close_after_flush();
     case Clock::Head:

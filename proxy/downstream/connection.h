@@ -28,6 +28,8 @@ class Connection final : public net::Retirable,
  public:
   // Rest of a request body that is read and dropped so that the connection can be kept.
   static constexpr std::uint64_t kMaxDropped = 64 * 1024;
+  // An idle connection keeps no more than that of a buffer.
+  static constexpr std::size_t kKeptCapacity = 4 * 1024;
   static constexpr Duration kLinger = std::chrono::seconds(1);
   static constexpr Duration kLastCall = std::chrono::milliseconds(100);
 
@@ -66,6 +68,7 @@ class Connection final : public net::Retirable,
   void refuse(exchange::FailureKind kind);
   bool read_body(std::string_view& in);
   void keep_for_later(std::string_view in);
+  bool over_its_share() const;
 
   // The exchange's caller.
   void wake_at(TimePoint at) override;

@@ -53,11 +53,10 @@ class Listener final : private net::ListenerEvents {
   bool accepting() const { return socket_.open(); }
   std::uint32_t open_connections() const { return open_; }
   const std::string& address() const { return socket_.address(); }
-  // Calls `tell` with the id of each request under way.
+  // Calls `tell` with the id of each one's request, empty where there is none, until it is false.
   template <class Tell>
-  void each_request(const Tell& tell) const {
-    for (const Connection* each = first_; each; each = each->next) {
-      if (const auto id = each->request_id(); !id.empty()) tell(id);
+  void each_connection(Tell& tell) const {
+    for (const Connection* each = first_; each && tell(each->request_id()); each = each->next) {
     }
   }
 

@@ -119,9 +119,10 @@ void Exchange::begin(Scope& scope, const ListenerRoutes& listener, Caller& calle
   if (!find_route()) return;
   if (route_->config->respond) return respond(*route_->config->respond);
   if (route_->config->redirect) return redirect(*route_->config->redirect);
-  if (head_.max_forwards == 0u) return answer_as_last();
   if (over_body_limit(head_.content_length)) return fail(FailureKind::BodyTooLarge);
-  if (make_plan() && !shed() && !rate_limited() && inject_fault() && admit()) start_try();
+  if (!make_plan() || shed() || rate_limited()) return;
+  if (head_.max_forwards == 0u) return answer_as_last();
+  if (inject_fault() && admit()) start_try();
 }
 
 void Exchange::refuse(Scope& scope, const ListenerRoutes& listener, Caller& caller,
@@ -185,28 +186,14 @@ void Exchange::redirect(const config::Redirect& elsewhere) {
   finish(true);
 }
 
-// Max-Forwards says that nobody behind is meant (RFC 9110, 7.6.2). A TRACE is shown what came, but
-// for what may be a secret (9.3.8).
+// Max-Forwards says that nobody behind is meant (RFC 9110, 7.6.2). No TRACE: it would show a caller
+// what others have added on the way.
 void Exchange::answer_as_last() {
-  static const std::pair<std::string, std::string> kMessage{"Content-Type", "message/http"};
+  record_.upstream = kNoIndex;
+  if (head_.method == "TRACE") return fail(FailureKind::NotImplemented);
   record_.status = 200;
   head_sent_ = true;
-  std::string trace;
-  if (head_.method == "TRACE") {
-    const char* version = head_.minor_version > 0 ? " HTTP/1.1\r\n" : " HTTP/1.0\r\n";
-    trace.append("TRACE ").append(head_.target).append(version);
-    for (const http::HeaderField& field : head_.headers.all()) {
-      if (field.id == http::Field::Authorization || field.id == http::Field::ProxyAuthorization ||
-          http::equals_ignore_case(field.name, "cookie")) {
-        continue;
-      }
-      trace.append(field.name).append(": ").append(field.value).append("\r\n");
-    }
-    trace.append("\r\n");
-  }
-  record_.response_bytes = trace.size();
-  caller_->send_local(
-      {.status = 200, .body = trace, .headers = {&kMessage, trace.empty() ? std::size_t{0} : 1}});
+  caller_->send_local({.status = 200});
   finish(true);
 }
 

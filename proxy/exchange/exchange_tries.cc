@@ -262,8 +262,10 @@ void Exchange::on_try_ready(Lane& lane) {
 }
 
 std::uint64_t Exchange::most_kept() const {
-  if (scope_->buffered && scope_->buffered->scarce()) return 0;
-  return route_->config->retry ? route_->config->retry->max_body_bytes : 0;
+  if (!route_->config->retry) return 0;
+  const std::uint64_t most = route_->config->retry->max_body_bytes;
+  if (!scope_->buffered) return most;
+  return scope_->buffered->scarce() ? 0 : std::min<std::uint64_t>(most, scope_->buffered->share());
 }
 
 void Exchange::on_body(std::string_view bytes) {

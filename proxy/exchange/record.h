@@ -62,7 +62,7 @@ enum class LimitKind : std::uint8_t {
   MaxBufferedBytes,
   MaxRequestsPerEndpoint,
   MaxConnectionsPerEndpoint,
-  System,  // the operating system gave no descriptor, port or memory
+  System,  // the operating system gave no descriptor or memory
   kCount
 };
 

@@ -13,12 +13,13 @@
 #include <iterator>
 #include <utility>
 
+#include "proxy/net/stream.h"
+
 namespace outrigger::net {
 namespace {
 
-void enable(int fd, int level, int option) {
-  const int on = 1;
-  setsockopt(fd, level, option, &on, sizeof on);
+void enable(int fd, int level, int option, int value = 1) {
+  setsockopt(fd, level, option, &value, sizeof value);
 }
 
 int open_socket(int family) {
@@ -89,6 +90,7 @@ Result<BoundSocket, std::string> BoundSocket::bind_ip(const Address& address, in
   enable(bound.fd_, SOL_SOCKET, SO_REUSEADDR);
   if (native.ss_family == AF_INET6) enable(bound.fd_, IPPROTO_IPV6, IPV6_V6ONLY);
   enable(bound.fd_, IPPROTO_TCP, TCP_NODELAY);  // accepted sockets inherit it
+  enable(bound.fd_, IPPROTO_TCP, TCP_NOTSENT_LOWAT, Stream::kMaxUnsent);  // and this
   if (sibling) enable(bound.fd_, SOL_SOCKET, SO_REUSEPORT);
   if (::bind(bound.fd_, generic, size) != 0) return refusal(address, why(errno, address));
   if (!sibling) enable(bound.fd_, SOL_SOCKET, SO_REUSEPORT);

@@ -24,6 +24,7 @@ Result<Transport*, int> open_socket(Loop& loop, const sockaddr& peer) {
     const auto timeout = std::chrono::duration_cast<milliseconds>(Connector::kUserTimeout).count();
     const auto unacknowledged = static_cast<unsigned>(timeout);
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &Stream::kMaxUnsent, sizeof(int));
     setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacknowledged, sizeof unacknowledged);
   } else if (connect(fd, &peer, sizeof(sockaddr_un)) != 0) {  // through at once, or refused
     const int error = -errno;
@@ -41,7 +42,6 @@ bool is_out_of_resources(int uv_error) {
     case UV_ENFILE:
     case UV_ENOBUFS:
     case UV_ENOMEM:
-    case UV_EADDRNOTAVAIL:
       return true;
     default:
       return false;

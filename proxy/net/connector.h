@@ -20,7 +20,9 @@ class ConnectorEvents {
   virtual void on_connect_failed(int uv_error) = 0;
 };
 
-// That no connection could be begun is this machine's doing: no descriptor, port or memory is left.
+// That no connection could be begun is this machine's doing: no descriptor or memory is left. Not
+// EADDRNOTAVAIL, which is one address's: its ports are used up, or it is of a family that this
+// machine has not.
 bool is_out_of_resources(int uv_error);
 
 class Connector : private Deferred {

@@ -18,7 +18,7 @@ enum class TryOutcome : std::uint8_t {
   PerTryTimeout,       //
   RequestTimeout,      // cut by the route's own deadline
   Abandoned,           // cut by a caller's shorter deadline, by the caller leaving, or a lost hedge
-  OutOfResources,      // this process had no descriptor, port or memory for a connection
+  OutOfResources,      // this process had no descriptor or memory for a connection
 };
 
 // Says nothing of the upstream.

@@ -95,6 +95,7 @@ RetryRule::Match RetryRule::match(const TryEnd& end) const {
   switch (end.outcome) {
     case TryOutcome::ConnectRefused:
     case TryOutcome::ConnectTimeout:
+    case TryOutcome::OutOfResources:  // another endpoint may have an idle connection
       return word(RetryReason::ConnectFailure);
     case TryOutcome::ResetBeforeRequest:
       return word(RetryReason::ResetBeforeRequest);
@@ -115,7 +116,6 @@ RetryRule::Match RetryRule::match(const TryEnd& end) const {
       return match_status(end.status);
     case TryOutcome::RequestTimeout:
     case TryOutcome::Abandoned:
-    case TryOutcome::OutOfResources:  // there is none for another try either
       break;
   }
   return {};

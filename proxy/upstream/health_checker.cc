@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "proxy/base/check.h"
-#include "proxy/base/log.h"
 
 namespace outrigger::upstream {
 namespace {
@@ -131,6 +130,12 @@ void HealthChecker::on_checked(HealthProbe& probe, const policy::CheckEnd& end) 
   --under_way_;
   if (end.outcome == policy::CheckOutcome::OutOfResources) {
     checked.check.put_off(loop_.now(), random_);
+    if (complaints_.due(loop_.now())) {
+      log::error(
+          "upstream {}: no descriptor or memory to check endpoints with: what was known of "
+          "their health stands",
+          upstream_);
+    }
     return begin_what_is_due();
   }
   const bool changed = checked.check.record(end, loop_.now(), random_);

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "proxy/base/log.h"
 #include "proxy/base/random.h"
 #include "proxy/net/loop.h"
 #include "proxy/net/timer.h"
@@ -61,6 +62,7 @@ class HealthChecker final : private net::TimerEvents, private HealthProbeEvents 
   net::Timer timer_;
   std::vector<std::unique_ptr<Checked>> checked_;
   std::size_t under_way_ = 0;
+  log::Seldom complaints_;
   std::uint64_t tries_seen_ = 0;  // of the upstream
   TimePoint quiet_from_{};        // once it has been without traffic for no_traffic_interval
 };

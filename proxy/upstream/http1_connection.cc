@@ -116,6 +116,7 @@ void Http1Connection::send_head(const http::RequestHead& head, const http::Reque
   phase_ = Phase::Head;
   scanner_.reset();
   partial_head_.clear();
+  if (partial_head_.capacity() > kKeptCapacity) partial_head_.shrink_to_fit();
   request_framing_ = head.framing;
   unsent_ = head.framing == http::Framing::Length ? head.content_length : 0;
   cut_off_ = false;

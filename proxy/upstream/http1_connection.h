@@ -26,6 +26,8 @@ class Http1Connection final : public Connection,
                               private net::StreamEvents,
                               private net::TimerEvents {
  public:
+  // Of a buffer between two exchanges.
+  static constexpr std::size_t kKeptCapacity = 4 * 1024;
   // What drain() reads at most before it rather closes.
   static constexpr std::size_t kMaxDrained = 64 * 1024;
   static constexpr Duration kMaxDrainTime = std::chrono::seconds(1);

@@ -531,6 +531,18 @@ class ShutdownTest(Case):
         daemon.admin("POST", "/drain", CHANGE)
         self.assertEqual(0, daemon.wait_exit())
 
+    def test_no_signal_kills_it_on_its_way_out(self):
+        for signum in (signal.SIGHUP, signal.SIGUSR1):
+            for _ in range(3):
+                daemon = self.proxy(self.origin())
+                self.assertEqual(202, daemon.admin("POST", "/quit", CHANGE).status)
+                while daemon.running():
+                    try:
+                        daemon.signal(signum)
+                    except ProcessLookupError:
+                        break
+                self.assertEqual(0, daemon.wait_exit())
+
     def test_quit_ends_it_at_once(self):
         origin = self.origin(hangs)
         daemon = self.proxy(origin, shutdown=self.OUTBOUND)

@@ -16,6 +16,14 @@ Address refused_address() {
   return std::move(BoundSocket::bind(Address::parse("127.0.0.1:0").value()).value()).address();
 }
 
+TEST_CASE("want of descriptors or memory is this machine's doing, an address is not") {
+  CHECK(is_out_of_resources(-EMFILE));
+  CHECK(is_out_of_resources(-ENFILE));
+  CHECK(is_out_of_resources(-ENOMEM));
+  CHECK_FALSE(is_out_of_resources(-EADDRNOTAVAIL));
+  CHECK_FALSE(is_out_of_resources(-ECONNREFUSED));
+}
+
 TEST_CASE("a connect that fails is told once, later, with its reason") {
   TemporaryDirectory directory;
   Loop loop;
