@@ -29,8 +29,10 @@ Duration keep_alive_timeout(std::string_view value) {
 void complain(int uv_error, TimePoint now) {
   static thread_local log::Seldom complaints;
   if (!complaints.due(now)) return;
-  log::error("cannot connect to upstreams: {}; requests that need it are answered 503 overflow",
-             std::strerror(-uv_error));
+  log::error(
+      "cannot connect to upstreams: {}; tries that need it go to an endpoint that has a "
+      "connection, else 503 overflow",
+      std::strerror(-uv_error));
 }
 
 }  // namespace

@@ -33,10 +33,7 @@ void target(std::string_view input) {
   whole.on_head = forwards_the_same;
   whole.feed(input);
   RequestTranscript pieces;
-  Random random = random_of(input);
-  in_pieces(input, random, 1 + random.below(16), [&](auto piece) { pieces.feed(piece); });
-  INVARIANT(pieces.text() == whole.text());
-  INVARIANT(pieces.state() == whole.state());
+  reads_the_same_in_pieces(input, whole, pieces);
 }
 
 }  // namespace

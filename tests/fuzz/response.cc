@@ -42,10 +42,7 @@ void target(std::string_view input) {
   whole.feed(input);
   ResponseTranscript pieces;
   pieces.context = whole.context;
-  Random random = random_of(input);
-  in_pieces(input, random, 1 + random.below(16), [&](auto piece) { pieces.feed(piece); });
-  INVARIANT(pieces.text() == whole.text());
-  INVARIANT(pieces.state() == whole.state());
+  reads_the_same_in_pieces(input, whole, pieces);
 }
 
 }  // namespace

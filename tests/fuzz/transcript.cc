@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "proxy/base/check.h"
+#include "tests/fuzz/fuzzing.h"
 
 namespace outrigger::fuzz {
 namespace {
@@ -127,6 +128,13 @@ http::HeadError ResponseTranscript::take_head(std::string_view block, Body& body
           .informational = head_.informational()};
   if (on_head) on_head(head_);
   return error;
+}
+
+void reads_the_same_in_pieces(std::string_view input, const Transcript& whole, Transcript& pieces) {
+  Random random = random_of(input);
+  in_pieces(input, random, 1 + random.below(16), [&](auto piece) { pieces.feed(piece); });
+  INVARIANT(pieces.text() == whole.text());
+  INVARIANT(pieces.state() == whole.state());
 }
 
 }  // namespace outrigger::fuzz

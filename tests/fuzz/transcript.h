@@ -98,4 +98,7 @@ class ResponseTranscript final : public Transcript {
   http::ResponseHead head_;
 };
 
+// Feeds `input` in pieces to `pieces`: it must come to what `whole`, fed all at once, came to.
+void reads_the_same_in_pieces(std::string_view input, const Transcript& whole, Transcript& pieces);
+
 }  // namespace outrigger::fuzz
