@@ -110,7 +110,11 @@ void describe(V& v, Config& c) {
   v.block("file", "The top level.");
   v.key("version", c, Version{}, "The version of this format.");
   v.key("node", c.node, Block<Node>{}, "Who this sidecar is.");
-  v.key("workers", c.workers, OneWorker{}, "Event loops.");
+  v.key(
+      "workers", c.workers, Auto<Whole>{{1, kMaxWorkers}},
+      "Event loops, each with its own connections; limits, budgets and breakers count over all of "
+      "them. `auto`: the CPUs that the cgroup's quota grants, rounded up, and no more than this "
+      "process may run on.");
   v.key("admin", c.admin, Switch<Admin>{}, "The admin server.", "on");
   v.key("metrics", c.metrics, Block<Metrics>{}, "Where the metrics are.");
   v.key("ready", c.ready, Block<Ready>{}, "What /readyz asks for.");

@@ -136,15 +136,6 @@ Json Text::alternatives() const {
   return Json::array({schema});
 }
 
-std::optional<Misfit> OneWorker::parse(const Yaml& node, Value& out) const {
-  out = 1;
-  std::uint64_t number = 0;
-  auto wrong = Whole{1, 1024}.parse(node, number);
-  if (!wrong && number == 1) return std::nullopt;
-  const bool is_auto = node.kind == Yaml::Kind::Scalar && node.text == "auto";
-  return !wrong || is_auto ? Misfit{{}, true} : wrong;
-}
-
 Misfit wrong_word(const Yaml& node, std::span<const std::string_view> known,
                   std::span<const std::string_view> unsupported) {
   if (node.kind != Yaml::Kind::Scalar) return fault();

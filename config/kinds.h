@@ -130,16 +130,6 @@ struct Word {
   std::string expected() const { return one_of(known()); }
 };
 
-// `workers`: more than one loop is a later version's.
-struct OneWorker {
-  using Value = std::uint32_t;
-
-  std::optional<Misfit> parse(const Yaml& node, Value& out) const;
-  Json render(Value value) const { return value; }
-  Json alternatives() const { return Json::array({{{"const", 1}}}); }
-  std::string expected() const { return "1"; }
-};
-
 bool is_off(const Yaml& node);
 // A word that elsewhere says off: `Off`, `False`, `no`, `none`.
 bool means_off(const Yaml& node);

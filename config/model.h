@@ -523,11 +523,13 @@ struct Upstream {
   Location location;
 };
 
+inline constexpr std::uint64_t kMaxWorkers = 64;
+
 struct Config {
   std::string file;  // as named by the user
   Node node;
-  std::uint32_t workers = 1;
-  std::optional<Admin> admin = Admin{};  // empty: off
+  std::optional<std::uint64_t> workers = 1;  // event loops; empty: auto
+  std::optional<Admin> admin = Admin{};      // empty: off
   Metrics metrics;
   Ready ready;
   Log log;

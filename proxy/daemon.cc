@@ -12,8 +12,8 @@
 #include "proxy/admin/pages.h"
 #include "proxy/admin/token.h"
 #include "proxy/base/log.h"
+#include "proxy/cgroup.h"
 #include "proxy/lint/lint.h"
-#include "proxy/memory_limit.h"
 #include "proxy/metrics/catalogue.h"
 
 namespace outrigger {
@@ -48,10 +48,11 @@ void mask_signals(int how) {
   pthread_sigmask(how, &set, nullptr);
 }
 
-std::vector<exchange::LabelledCount> over_limits(const downstream::ListenerCounters& counters) {
-  return {{"max_connections", counters.over_max_connections.load(std::memory_order_relaxed)},
-          {"system", counters.over_system.load(std::memory_order_relaxed)},
-          {"overload.max_connections", counters.over_overload.load(std::memory_order_relaxed)}};
+std::vector<exchange::LabelledCount> over_limits(const downstream::CountersByWorker& counters) {
+  using Counters = downstream::ListenerCounters;
+  return {{"max_connections", sum(counters, &Counters::over_max_connections)},
+          {"system", sum(counters, &Counters::over_system)},
+          {"overload.max_connections", sum(counters, &Counters::over_overload)}};
 }
 
 metrics::Catalogue catalogue_of(const config::Config& config) {
@@ -110,6 +111,7 @@ void refuse_moves(const config::Config& from, const config::Config& to,
           to.admin ? to.admin->address : "off");
   compare("metrics.address", from.metrics.address.value_or("off"),
           to.metrics.address.value_or("off"));
+  compare("workers", std::to_string(*from.workers), std::to_string(*to.workers));
 }
 
 bool same_endpoint(const config::Endpoint& a, const config::Endpoint& b) {
@@ -126,8 +128,8 @@ Daemon::Daemon()
       drain_timer_(loop_, *this) {}
 
 Daemon::~Daemon() {
-  // The worker first: its clusters and listeners refer to what stands here.
-  if (worker_) worker_->stop();
+  // The workers first: their clusters and listeners refer to what stands here.
+  if (workers_) workers_->stop();
 }
 
 // Start.
@@ -146,21 +148,22 @@ std::optional<int> Daemon::start(const std::string& config_file) {
   log::configure(static_cast<log::Level>(log.level), static_cast<log::Format>(log.format));
   log_warnings(loaded.value(), places);
   raise_descriptor_limit();
-  collector_ = std::make_unique<metrics::Collector>(
-      std::vector<const metrics::ExchangeMeter*>{&meter_}, [this] { return live(); });
-  worker_ = std::make_unique<Worker>(seed_ + 1, connections_, buffered_);
   Prepared prepared = prepare(std::move(loaded.value()));
   if (!prepared.errors.empty()) {
     for (const std::string& error : prepared.errors) log::error("{}", error);
     return 1;
   }
+  const auto count = static_cast<std::uint32_t>(*prepared.config->workers);
+  workers_ = std::make_unique<Workers>(count, seed_ + 1, connections_, buffered_);
+  seed_ += count;
+  collector_ = std::make_unique<metrics::Collector>(workers_->meters(), [this] { return live(); });
   auto rules = std::move(prepared.admin_rules);
   come_into_force(std::move(prepared));
   if (const auto error = start_admin(std::move(rules))) {
     log::error("{}", *error);
     return 1;
   }
-  worker_->start();
+  workers_->start();
   watch_signals();
   tick_timer_.arm(loop_.now());
   for (const BoundListener& listener : listeners_) log::info("listening on {}", listener.address);
@@ -178,6 +181,36 @@ void Daemon::raise_descriptor_limit() {
 // Checks and binds all that is new; touches nothing that runs.
 Daemon::Prepared Daemon::prepare(config::Config loaded) const {
   Prepared prepared;
+  fill_in_automatic(loaded);
+  for (std::size_t i = 0; i < loaded.listeners.size(); ++i) {
+    const config::Listener& listener = loaded.listeners[i];
+    const auto known = std::ranges::find(listeners_, listener_key(listener), &BoundListener::key);
+    if (known == listeners_.end()) {
+      bind(listener, i, *loaded.workers, prepared);
+    } else {
+      prepared.listeners.push_back(*known);
+    }
+  }
+  if (loaded.admin) {
+    auto rules = rules_of(*loaded.admin);
+    if (rules) {
+      prepared.admin_rules = std::move(rules.value());
+    } else {
+      prepared.errors.push_back(rules.error());
+    }
+  }
+  if (config_) refuse_moves(*config_, loaded, prepared.errors);
+  prepared.config = std::make_shared<const config::Config>(std::move(loaded));
+  return prepared;
+}
+
+// What the system grants stands in for `auto`, and bounds what was asked for.
+void Daemon::fill_in_automatic(config::Config& loaded) const {
+  if (!loaded.workers) {
+    loaded.workers =
+        workers_ ? workers_->count() : automatic_workers(cgroup_cpus(""), usable_cpus());
+    log::info("workers: {}", *loaded.workers);
+  }
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
     const auto descriptors = std::max<std::uint64_t>(limit.rlim_cur, kDescriptorsNotForCallers + 2);
@@ -194,42 +227,32 @@ Daemon::Prepared Daemon::prepare(config::Config loaded) const {
     log::info("overload.max_buffered_bytes is {} ({})", *loaded.overload.max_buffered_bytes,
               memory ? "a quarter of the cgroup's memory" : "there is no limit on memory");
   }
-  for (std::size_t i = 0; i < loaded.listeners.size(); ++i) {
-    const config::Listener& listener = loaded.listeners[i];
-    const std::string key = listener_key(listener);
-    const auto known = std::ranges::find(listeners_, key, &BoundListener::key);
-    if (known != listeners_.end()) {
-      prepared.listeners.push_back(*known);
-      continue;
-    }
-    const auto address = net::Address::parse(listener.address);
-    auto socket = address ? net::BoundSocket::bind(address.value())
-                          : Result<net::BoundSocket, std::string>(address.error());
-    if (!socket) {
-      prepared.errors.push_back("listener " + listener.name + ": " + socket.error());
-      continue;
-    }
-    prepared.listeners.push_back({key, socket.value().address().to_string(),
-                                  std::make_shared<downstream::ListenerCounters>()});
-    prepared.new_listeners.push_back({i, std::move(socket.value())});
+}
+
+// One socket a worker, of which the kernel picks by the caller's address.
+void Daemon::bind(const config::Listener& listener, std::size_t index, std::uint64_t workers,
+                  Prepared& prepared) const {
+  const auto refuse = [&](const std::string& why) {
+    prepared.errors.push_back("listener " + listener.name + ": " + why);
+  };
+  const auto address = net::Address::parse(listener.address);
+  if (!address) return refuse(address.error());
+  Workers::Orders::NewListener bound{.index = index};
+  while (bound.sockets.size() < workers) {
+    auto socket = bound.sockets.empty() ? net::BoundSocket::bind(address.value())
+                                        : bound.sockets.front().sibling();
+    if (!socket) return refuse(socket.error());
+    bound.sockets.push_back(std::move(socket.value()));
   }
-  if (loaded.admin) {
-    auto rules = rules_of(*loaded.admin);
-    if (rules) {
-      prepared.admin_rules = std::move(rules.value());
-    } else {
-      prepared.errors.push_back(rules.error());
-    }
-  }
-  if (config_) refuse_moves(*config_, loaded, prepared.errors);
-  prepared.config = std::make_shared<const config::Config>(std::move(loaded));
-  return prepared;
+  prepared.listeners.push_back({listener_key(listener), bound.sockets.front().address().to_string(),
+                                downstream::make_counters(bound.sockets.size())});
+  prepared.new_listeners.push_back(std::move(bound));
 }
 
 void Daemon::come_into_force(Prepared prepared) {
   const auto before = config_;
   const auto& config = prepared.config;
-  Assignment assignment{.config = config};
+  Workers::Orders orders{.config = config, .catalogue = catalogue_of(*config)};
   {
     const std::lock_guard lock(live_mutex_);
     config_ = config;
@@ -241,15 +264,16 @@ void Daemon::come_into_force(Prepared prepared) {
       if (state) {
         state->configure(upstream, loop_.now());
       } else {
-        state = std::make_shared<upstream::ClusterState>(upstream, ++seed_, &events_);
+        state = std::make_shared<upstream::ClusterState>(upstream, ++seed_, &events_,
+                                                         workers_->count());
       }
       state->set_own_zone(config->node.zone);
       upstreams[upstream.name] = state;
-      assignment.upstreams.push_back(state);
+      orders.upstreams.push_back(state);
     }
     upstreams_ = std::move(upstreams);
     std::map<std::string, std::shared_ptr<exchange::RouteState>> routes;
-    assignment.snapshot = exchange::compile(config, [&](const config::Route& route) {
+    orders.snapshot = exchange::compile(config, [&](const config::Route& route) {
       auto& state = routes_[route.name];
       if (state) {
         state->configure(route);
@@ -263,17 +287,18 @@ void Daemon::come_into_force(Prepared prepared) {
   end_faults();
   connections_.max = config->overload.max_connections;
   buffered_.set_bound(*config->overload.max_buffered_bytes);
-  for (const BoundListener& listener : listeners_) assignment.counters.push_back(listener.counters);
-  assignment.new_listeners = std::move(prepared.new_listeners);
-  assignment.observer = meter_.observer_for(catalogue_of(*config));
+  for (const BoundListener& listener : listeners_) orders.counters.push_back(listener.counters);
+  orders.new_listeners = std::move(prepared.new_listeners);
   start_health_checks();
   start_discovery(before ? *before : config::Config{});
-  worker_->assign(std::move(assignment));
+  workers_->assign(std::move(orders));
 }
 
 // Their requests under way are still waited for at a shutdown.
 void Daemon::remember_left_listeners(const std::vector<BoundListener>& staying) {
-  std::erase_if(left_listeners_, [](const auto& left) { return left->connections == 0; });
+  std::erase_if(left_listeners_, [](const downstream::CountersByWorker& left) {
+    return *left.front()->connections == 0;
+  });
   for (const BoundListener& listener : listeners_) {
     if (std::ranges::find(staying, listener.key, &BoundListener::key) == staying.end()) {
       left_listeners_.push_back(listener.counters);
@@ -291,7 +316,7 @@ void Daemon::start_health_checks() {
     } else {
       running = std::make_unique<upstream::HealthChecker>(loop_, upstreams_[upstream.name],
                                                           upstream, ++seed_,
-                                                          [this] { worker_->follow_endpoints(); });
+                                                          [this] { workers_->follow_endpoints(); });
     }
     checkers[upstream.name] = std::move(running);
   }
@@ -359,11 +384,11 @@ void Daemon::watch_signals() {
 
 int Daemon::run() {
   const CrashStack crash_stack;
-  report_crashes(worker_.get());
+  report_crashes(workers_.get());
   mask_signals(SIG_UNBLOCK);
   loop_.run();
   ignore_signals();
-  worker_->stop();
+  workers_->stop();
   report_crashes(nullptr);
   return exit_status_;
 }
@@ -402,7 +427,7 @@ void Daemon::on_timer(net::Timer& timer) {
 
 void Daemon::tick() {
   const auto now = loop_.now();
-  worker_->measure_lag();
+  workers_->measure_lag();
   for (const auto& upstream : config_->upstreams) {
     if (upstream.outlier_detection) upstreams_[upstream.name]->sweep_if_due(now);
     upstreams_[upstream.name]->report_panic();
@@ -423,7 +448,7 @@ void Daemon::drain() {
   drain_.emplace(config_->shutdown, has_inbound);
   drain_->begin(loop_.now());
   draining_ = true;
-  if (has_inbound) worker_->set_closing_keep_alive(config::Direction::Inbound, true);
+  if (has_inbound) workers_->set_closing_keep_alive(config::Direction::Inbound, true);
   advance_drain();
 }
 
@@ -431,7 +456,7 @@ bool Daemon::cancel_drain() {
   if (!drain_) return true;
   if (!drain_->cancel()) return false;
   draining_ = false;
-  worker_->set_closing_keep_alive(config::Direction::Inbound, false);
+  workers_->set_closing_keep_alive(config::Direction::Inbound, false);
   events_.add({.kind = EventKind::Drain, .to = "serving", .cause = "cancelled", .by_hand = true});
   drain_timer_.disarm();
   stopping_ = false;
@@ -451,18 +476,18 @@ void Daemon::quit() {
 }
 
 Drain::Facts Daemon::drain_facts() const {
-  Drain::Facts facts{.closing = !worker_->stopped_accepting()};
+  Drain::Facts facts{.closing = !workers_->stopped_accepting()};
   for (const auto& left : left_listeners_) {
-    facts.outbound_busy += left->requests.load(std::memory_order_relaxed);
+    facts.outbound_busy += sum(left, &downstream::ListenerCounters::requests);
   }
   for (std::size_t i = 0; i < listeners_.size(); ++i) {
-    const auto& counters = *listeners_[i].counters;
-    const auto busy = counters.requests.load(std::memory_order_relaxed);
+    const auto& counters = listeners_[i].counters;
+    const auto busy = sum(counters, &downstream::ListenerCounters::requests);
     if (config_->listeners[i].direction == config::Direction::Inbound) {
       facts.inbound_busy += busy;
     } else {
       facts.outbound_busy += busy;
-      facts.outbound_open += counters.connections.load(std::memory_order_relaxed);
+      facts.outbound_open += *counters.front()->connections;
     }
   }
   return facts;
@@ -472,10 +497,10 @@ void Daemon::advance_drain() {
   const auto before = drain_->phase();
   const auto now_in = drain_->step(drain_facts(), loop_.now());
   if (now_in != before && before <= Drain::Phase::Delay) {
-    worker_->stop_accepting(config::Direction::Inbound);
+    workers_->stop_accepting(config::Direction::Inbound);
   }
   if (now_in != before && now_in >= Drain::Phase::Outbound && before < Drain::Phase::Outbound) {
-    worker_->stop_accepting(config::Direction::Outbound);
+    workers_->stop_accepting(config::Direction::Outbound);
   }
   if (now_in == Drain::Phase::Done) {
     log::info("drained");
@@ -554,16 +579,17 @@ exchange::LiveState Daemon::live() const {
   const TimePoint now{std::chrono::seconds(clock.tv_sec) + Duration(clock.tv_nsec)};
   exchange::LiveState live;
   for (std::size_t i = 0; i < listeners_.size(); ++i) {
-    const auto& counters = *listeners_[i].counters;
+    using Counters = downstream::ListenerCounters;
+    const auto& counters = listeners_[i].counters;
     live.listeners.push_back(
         {.name = config_->listeners[i].name,
          .address = listeners_[i].address,
-         .connections = counters.connections.load(std::memory_order_relaxed),
-         .bytes_in = counters.bytes_in.load(std::memory_order_relaxed),
-         .bytes_out = counters.bytes_out.load(std::memory_order_relaxed),
+         .connections = *counters.front()->connections,
+         .bytes_in = sum(counters, &Counters::bytes_in),
+         .bytes_out = sum(counters, &Counters::bytes_out),
          .overflows = over_limits(counters),
-         .timeouts = {{"head", counters.head_timeouts.load(std::memory_order_relaxed)},
-                      {"keepalive", counters.keepalive_timeouts.load(std::memory_order_relaxed)}}});
+         .timeouts = {{"head", sum(counters, &Counters::head_timeouts)},
+                      {"keepalive", sum(counters, &Counters::keepalive_timeouts)}}});
     for (const config::Route& route : config_->listeners[i].routes) {
       exchange::RouteLive& made = live.routes.emplace_back(routes_.at(route.name)->live(now));
       made.name = route.name;
@@ -582,7 +608,7 @@ exchange::LiveState Daemon::live() const {
           return address && address.value().kind() == net::Address::Kind::Host;
         });
   }
-  live.event_loop_lag_seconds = worker_ ? worker_->lag_seconds() : 0;
+  live.event_loop_lag_seconds = workers_ ? workers_->lag_seconds() : 0;
   live.buffered_bytes = buffered_.value();
   live.buffered_bytes_limit = buffered_.bound();
   live.draining = draining_;

@@ -1,7 +1,7 @@
-// The one place that wires everything: configuration, shared state, worker, control loop, admin.
+// The one place that wires everything: configuration, shared state, workers, control loop, admin.
 //
 // The control loop runs on the caller's thread and does what is not a request: resolution,
-// sweeps, admin, signals, reload, the order of a shutdown. Requests run on the worker's thread.
+// sweeps, admin, signals, reload, the order of a shutdown. Requests run on the workers' threads.
 #pragma once
 
 #include <map>
@@ -23,7 +23,7 @@
 #include "proxy/upstream/cluster_state.h"
 #include "proxy/upstream/discovery.h"
 #include "proxy/upstream/health_checker.h"
-#include "proxy/worker.h"
+#include "proxy/workers.h"
 
 namespace outrigger {
 
@@ -51,18 +51,21 @@ class Daemon final : private net::TimerEvents, private admin::Control {
   struct BoundListener {
     std::string key;
     std::string address;
-    std::shared_ptr<downstream::ListenerCounters> counters;
+    downstream::CountersByWorker counters;
   };
   // All that a configuration needs before it can come into force, or the reasons why it cannot.
   struct Prepared {
     std::shared_ptr<const config::Config> config;
-    std::vector<Assignment::NewListener> new_listeners;
+    std::vector<Workers::Orders::NewListener> new_listeners;
     std::vector<BoundListener> listeners;
     std::optional<admin::Rules> admin_rules;  // empty: admin is off
     std::vector<std::string> errors;
   };
 
   Prepared prepare(config::Config loaded) const;
+  void fill_in_automatic(config::Config& loaded) const;
+  void bind(const config::Listener& listener, std::size_t index, std::uint64_t workers,
+            Prepared& prepared) const;
   void come_into_force(Prepared prepared);
   void remember_left_listeners(const std::vector<BoundListener>& staying);
   void start_health_checks();
@@ -111,12 +114,11 @@ class Daemon final : private net::TimerEvents, private admin::Control {
   std::map<std::string, std::shared_ptr<upstream::ClusterState>> upstreams_;
   std::map<std::string, std::shared_ptr<exchange::RouteState>> routes_;
   std::vector<BoundListener> listeners_;
-  std::vector<std::shared_ptr<downstream::ListenerCounters>> left_listeners_;
+  std::vector<downstream::CountersByWorker> left_listeners_;
   std::map<std::string, std::unique_ptr<upstream::Discovery>> discoveries_;
   std::map<std::string, std::unique_ptr<upstream::HealthChecker>> health_checkers_;
-  metrics::ExchangeMeter meter_;
+  std::unique_ptr<Workers> workers_;
   std::unique_ptr<metrics::Collector> collector_;
-  std::unique_ptr<Worker> worker_;
   std::unique_ptr<admin::Server> admin_;
   std::unique_ptr<admin::Server> metrics_server_;
   std::vector<std::unique_ptr<net::Signal>> signals_;

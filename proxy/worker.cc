@@ -22,14 +22,18 @@ TimePoint next_tick(TimePoint at) {
 
 }  // namespace
 
-Worker::Worker(std::uint64_t seed, downstream::ConnectionTotal& connections,
+thread_local Worker* Worker::current_ = nullptr;
+
+Worker::Worker(std::uint32_t index, std::uint64_t seed, downstream::ConnectionTotal& connections,
                BufferedBytes& buffered)
-    : random_(seed),
+    : index_(index),
+      random_(seed),
       connections_(connections),
       buffered_(buffered),
       probe_(loop_, *this),
       factory_(loop_) {
   loop_.count_buffered(&buffered_);
+  loop_.when_woken(*this);
 }
 
 Worker::~Worker() {
@@ -39,6 +43,7 @@ Worker::~Worker() {
 void Worker::start() {
   thread_ = std::thread([this] {
     const CrashStack crash_stack;
+    current_ = this;
     loop_.run();
   });
 }
@@ -48,8 +53,37 @@ std::int64_t Worker::unix_seconds() {
 }
 
 void Worker::soon(exchange::Task& task) {
-  tasks_.add(task);
-  if (!pending()) loop_.defer(*this);
+  if (current_ == this) {
+    tasks_.add(task);
+    if (!pending()) loop_.defer(*this);
+    return;
+  }
+  {
+    const std::lock_guard lock(inbox_mutex_);
+    inbox_.add(task);
+  }
+  if (!current_) return loop_.wake();
+  auto& others = current_->to_wake_;
+  if (std::ranges::find(others, this) == others.end()) others.push_back(this);
+  if (!current_->pending()) current_->loop_.defer(*current_);
+}
+
+void Worker::cancel(exchange::Task& task) {
+  if (!task.scheduled()) return;
+  take_inbox();  // where others link to it
+  task.unlink();
+}
+
+void Worker::take_inbox() {
+  const std::lock_guard lock(inbox_mutex_);
+  tasks_.take(inbox_);
+}
+
+void Worker::run_deferred() {
+  take_inbox();
+  tasks_.run_all();
+  for (Worker* other : to_wake_) other->loop_.wake();
+  to_wake_.clear();
 }
 
 // Load.
@@ -227,10 +261,14 @@ void Worker::shut_down() {
   loop_.stop();
 }
 
-void Worker::stop() {
-  if (!thread_.joinable()) return;
+void Worker::begin_stop() {
+  if (!thread_.joinable() || stopping_.exchange(true)) return;
   loop_.post([this] { shut_down(); });
-  thread_.join();
+}
+
+void Worker::stop() {
+  begin_stop();
+  if (thread_.joinable()) thread_.join();
 }
 
 }  // namespace outrigger

@@ -1,12 +1,16 @@
 // One event loop that serves requests, on a thread of its own: listeners, clusters, and what an
 // exchange needs of them. Nothing of a request ever leaves its worker.
 //
-// The control thread talks to it by posting; it never waits for the control thread.
+// The control thread talks to it by posting; it never waits for the control thread. Workers talk to
+// one another only through what they share of an upstream or a route: a place that comes free on
+// one may be a task for another. Such a task goes into the other's inbox, under locks, and the
+// other is woken after them.
 #pragma once
 
 #include <list>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -45,8 +49,10 @@ class Worker final : public CrashWitness,
                      private net::Deferred,
                      private net::TimerEvents {
  public:
-  // `connections`, `buffered` are of all workers and outlive it.
-  Worker(std::uint64_t seed, downstream::ConnectionTotal& connections, BufferedBytes& buffered);
+  // `index`: which of the workers, from 0. `connections`, `buffered` are of all workers and outlive
+  // it. Workers that share anything are stopped, all of them, before the first is destroyed.
+  Worker(std::uint32_t index, std::uint64_t seed, downstream::ConnectionTotal& connections,
+         BufferedBytes& buffered);
   ~Worker() override;
 
   // From the control thread.
@@ -56,7 +62,8 @@ class Worker final : public CrashWitness,
   void stop_accepting(config::Direction direction);
   // What stop_accepting() asked for has been done.
   bool stopped_accepting() const { return stops_under_way_ == 0; }
-  // Closes everything, now, and ends the thread.
+  // Closes everything, now, and ends the thread: asks for it, and waits.
+  void begin_stop();
   void stop();
   // The lag of its loop as requests are shed by it; where there are none, by how much a posted task
   // came late.
@@ -78,10 +85,13 @@ class Worker final : public CrashWitness,
   TimePoint now() override { return loop_.now(); }
   std::int64_t unix_seconds() override;
   void soon(exchange::Task& task) override;
+  void cancel(exchange::Task& task) override;
+  std::uint32_t worker() const override { return index_; }
   policy::Load load(TimePoint now) override;
   void on_timer(net::Timer& probe) override;
   void send_probe(TimePoint now);
-  void run_deferred() override { tasks_.run_all(); }
+  void run_deferred() override;
+  void take_inbox();
 
   void apply(Assignment& assignment);
   void serve_those_who_wait(const exchange::Snapshot& snapshot);
@@ -89,8 +99,14 @@ class Worker final : public CrashWitness,
   void forget_old_scopes();
   void shut_down();
 
+  static thread_local Worker* current_;  // whose thread this is; null: nobody's
+
+  const std::uint32_t index_;
   net::Loop loop_;
   exchange::TaskList tasks_;
+  std::vector<Worker*> to_wake_;  // got tasks from this one
+  std::mutex inbox_mutex_;
+  exchange::TaskList inbox_;  // from other workers
   Random random_;
   downstream::ConnectionTotal& connections_;
   BufferedBytes& buffered_;
@@ -106,6 +122,7 @@ class Worker final : public CrashWitness,
   std::vector<Bound> leaving_;  // no longer configured, until their connections have ended
   std::atomic<double> lag_seconds_{0};
   std::atomic<int> stops_under_way_{0};
+  std::atomic<bool> stopping_{false};
   std::thread thread_;
 };
 

@@ -11,7 +11,23 @@ namespace {
 
 constexpr Duration kLinger = std::chrono::seconds(1);
 
+// Exact, whoever else counts at the same time.
+bool count_up_to(std::uint32_t most, std::atomic<std::uint32_t>& count) {
+  if (count.fetch_add(1, std::memory_order_relaxed) < most) return true;
+  count.fetch_sub(1, std::memory_order_relaxed);
+  return false;
+}
+
 }  // namespace
+
+CountersByWorker make_counters(std::uint32_t workers) {
+  const auto open = std::make_shared<std::atomic<std::uint32_t>>(0);
+  CountersByWorker counters;
+  for (std::uint32_t i = 0; i < workers; ++i) {
+    counters.push_back(std::make_shared<ListenerCounters>(open));
+  }
+  return counters;
+}
 
 Listener::Listener(net::Loop& loop, net::BoundSocket socket, RequestPool& requests,
                    ConnectionTotal& total, std::shared_ptr<ListenerCounters> counters)
@@ -42,25 +58,34 @@ std::string_view Listener::date() {
 }
 
 void Listener::on_accept(std::unique_ptr<net::Stream> stream) {
-  if (refuse_over_limit(*stream)) return;
+  if (!count_connection()) return refuse(*stream);
   auto* connection = new Connection(*this, std::move(stream), draining_);
   connection->previous = nullptr;
   connection->next = first_;
   if (first_) first_->previous = connection;
   first_ = connection;
   ++open_;
-  total_.open.fetch_add(1, std::memory_order_relaxed);
-  counters_->connections.store(open_, std::memory_order_relaxed);
   connection->start();
 }
 
+bool Listener::count_connection() {
+  if (!count_up_to(settings().limits.max_connections, *counters_->connections)) {
+    counters_->over_max_connections.fetch_add(1, std::memory_order_relaxed);
+    return false;
+  }
+  if (count_up_to(total_.max.load(std::memory_order_relaxed), total_.open)) return true;
+  counters_->connections->fetch_sub(1, std::memory_order_relaxed);
+  counters_->over_overload.fetch_add(1, std::memory_order_relaxed);
+  return false;
+}
+
+void Listener::discount_connection() {
+  counters_->connections->fetch_sub(1, std::memory_order_relaxed);
+  total_.open.fetch_sub(1, std::memory_order_relaxed);
+}
+
 // Answered without reading anything, so that a flood costs little.
-bool Listener::refuse_over_limit(net::Stream& stream) {
-  const bool own = open_ >= settings().limits.max_connections;
-  const bool all = total_.open.load(std::memory_order_relaxed) >= total_.max.load();
-  if (!own && !all) return false;
-  (own ? counters_->over_max_connections : counters_->over_overload)
-      .fetch_add(1, std::memory_order_relaxed);
+void Listener::refuse(net::Stream& stream) {
   const auto& answer = exchange::answer_for(exchange::FailureKind::Overflow);
   http::OutBuffer out;
   http::write_local_response(
@@ -72,7 +97,6 @@ bool Listener::refuse_over_limit(net::Stream& stream) {
             .close = true});
   stream.write(out.view());
   stream.close_when_drained(kLinger);
-  return true;
 }
 
 void Listener::on_accept_error(int uv_error) {
@@ -111,8 +135,7 @@ void Listener::remove(Connection& connection) {
   }
   if (connection.next) connection.next->previous = connection.previous;
   --open_;
-  total_.open.fetch_sub(1, std::memory_order_relaxed);
-  counters_->connections.store(open_, std::memory_order_relaxed);
+  discount_connection();
   loop_.retire(std::unique_ptr<net::Retirable>(&connection));
 }
 

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "proxy/base/log.h"
 #include "proxy/downstream/connection.h"
@@ -18,16 +19,32 @@
 
 namespace outrigger::downstream {
 
-// Counted on the worker, read at a scrape.
-struct ListenerCounters {
-  std::atomic<std::uint32_t> connections{0};
-  std::atomic<std::uint32_t> requests{0};  // under way
+// Counted on one worker, read at a scrape.
+struct alignas(64) ListenerCounters {
+  // `open`: shared with those of the other workers of the same listener.
+  explicit ListenerCounters(std::shared_ptr<std::atomic<std::uint32_t>> open =
+                                std::make_shared<std::atomic<std::uint32_t>>(0))
+      : connections(std::move(open)) {}
+
+  const std::shared_ptr<std::atomic<std::uint32_t>> connections;  // open on all workers
+  std::atomic<std::uint32_t> requests{0};                         // under way
   std::atomic<std::uint64_t> bytes_in{0}, bytes_out{0};
   std::atomic<std::uint64_t> over_max_connections{0};  // limits.max_connections
   std::atomic<std::uint64_t> over_system{0};           // times that none could be accepted
   std::atomic<std::uint64_t> over_overload{0};         // overload.max_connections
   std::atomic<std::uint64_t> head_timeouts{0}, keepalive_timeouts{0};
 };
+
+// Of one listener.
+using CountersByWorker = std::vector<std::shared_ptr<ListenerCounters>>;
+CountersByWorker make_counters(std::uint32_t workers);
+// What all workers have counted.
+template <class Count>
+auto sum(const CountersByWorker& counters, std::atomic<Count> ListenerCounters::*which) {
+  Count total = 0;
+  for (const auto& each : counters) total += ((*each).*which).load(std::memory_order_relaxed);
+  return total;
+}
 
 // Connections of all listeners, against overload.max_connections.
 struct ConnectionTotal {
@@ -80,7 +97,9 @@ class Listener final : private net::ListenerEvents {
  private:
   void on_accept(std::unique_ptr<net::Stream> stream) override;
   void on_accept_error(int uv_error) override;
-  bool refuse_over_limit(net::Stream& stream);
+  bool count_connection();
+  void discount_connection();
+  void refuse(net::Stream& stream);
 
   net::Loop& loop_;
   RequestPool& requests_;
@@ -89,8 +108,8 @@ class Listener final : private net::ListenerEvents {
   const exchange::ListenerRoutes* routes_ = nullptr;
   std::shared_ptr<ListenerCounters> counters_;
   Connection* first_ = nullptr;  // intrusive list of the open ones, owned
-  std::uint32_t open_ = 0;
-  std::int64_t date_at_ = -1;  // what date_text_ says, in Unix seconds
+  std::uint32_t open_ = 0;       // on this worker
+  std::int64_t date_at_ = -1;    // what date_text_ says, in Unix seconds
   char date_text_[30];
   bool closing_keep_alive_ = false;
   bool draining_ = false;  // in the last sweep: what is accepted now is refused

@@ -308,7 +308,7 @@ void Exchange::leave_line() {
   if (!in_line_) return;
   in_line_ = false;
   route_->state->leave_line(turn_);
-  turn_.unlink();
+  scope_->scheduler->cancel(turn_);
 }
 // Relay.
 

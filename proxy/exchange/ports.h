@@ -22,8 +22,9 @@
 
 namespace outrigger::exchange {
 
-// Something to be done soon, on this loop, after the current callback. Intrusive: scheduling
-// allocates nothing. Destroying it takes it off the list.
+// Something to be done soon, on its own loop, after the current callback. Intrusive: scheduling
+// allocates nothing. Destroying it takes it off the list; what other workers may schedule must have
+// been cancelled through its Scheduler by then.
 class Task {
  public:
   Task() = default;
@@ -62,6 +63,15 @@ class TaskList {
     head_.previous_->next_ = &task;
     head_.previous_ = &task;
   }
+  // All of the other list, behind its own.
+  void take(TaskList& other) {
+    if (other.empty()) return;
+    other.head_.next_->previous_ = head_.previous_;
+    other.head_.previous_->next_ = &head_;
+    head_.previous_->next_ = other.head_.next_;
+    head_.previous_ = other.head_.previous_;
+    other.head_.previous_ = other.head_.next_ = &other.head_;
+  }
   void run_all() {
     while (!empty()) {
       Task& task = *head_.next_;
@@ -83,7 +93,13 @@ class Scheduler {
   virtual TimePoint now() = 0;
   // For what others write as a date. Seconds since 1970, UTC.
   virtual std::int64_t unix_seconds() = 0;
+  // From any thread, for a task that nobody else schedules meanwhile. Its own thread runs it.
   virtual void soon(Task& task) = 0;
+  // On its own thread: what was scheduled does not run. The caller has seen to it that nobody
+  // schedules it any more.
+  virtual void cancel(Task& task) { task.unlink(); }
+  // Which of the workers this is, from 0.
+  virtual std::uint32_t worker() const { return 0; }
 };
 
 // How much there is to do for one worker. Asked once a request.

@@ -40,7 +40,7 @@ void RouteState::configure(const config::Route& route) {
 std::optional<Duration> RouteState::rate_limited(std::optional<std::string_view> key,
                                                  TimePoint now) {
   const std::lock_guard lock(mutex_);
-  return rate_limit_ ? rate_limit_->refused(key, now) : std::nullopt;
+  return rate_limit_ ? rate_limit_->refused(key, latest_locked(now)) : std::nullopt;
 }
 
 RouteState::Admission RouteState::admit(Waiter& waiter, TimePoint now) {
@@ -48,7 +48,7 @@ RouteState::Admission RouteState::admit(Waiter& waiter, TimePoint now) {
   policy::OptionalBreaker::Changes changes;
   {
     const std::lock_guard lock(mutex_);
-    admission = admit_or_queue_locked(waiter, now);
+    admission = admit_or_queue_locked(waiter, latest_locked(now));
     changes = breaker_.take_untold();
   }
   report(changes, "route", name_, events_);
@@ -111,7 +111,7 @@ void RouteState::serve_line_locked(TimePoint now) {
 
 void RouteState::serve_line(TimePoint now) {
   const std::lock_guard lock(mutex_);
-  serve_line_locked(now);
+  serve_line_locked(latest_locked(now));
 }
 
 void RouteState::leave_line(Waiter& waiter) {
@@ -122,6 +122,7 @@ void RouteState::leave_line(Waiter& waiter) {
 void RouteState::sample(Permit& permit, const policy::TryEnd& end, TimePoint now,
                         Duration time_to_head) {
   const std::lock_guard lock(mutex_);
+  now = latest_locked(now);
   if (time_to_head > Duration{} && policy::is_load_sample(end)) adaptive_.sample(time_to_head, now);
   if (!end.endless) return;
   leave_adaptive_locked(permit);
@@ -140,7 +141,9 @@ void RouteState::record(const Permit& permit, policy::Verdict verdict, TimePoint
   policy::OptionalBreaker::Changes changes;
   {
     const std::lock_guard lock(mutex_);
-    if (breaker_) breaker_->record(permit.circuit, verdict, now, time_to_head);
+    if (breaker_) {
+      breaker_->record(permit.circuit, verdict, latest_locked(now), time_to_head);
+    }
     changes = breaker_.take_untold();
   }
   report(changes, "route", name_, events_);
@@ -152,7 +155,7 @@ void RouteState::release(Permit& permit, TimePoint now) {
   leave_adaptive_locked(permit);
   limit_.release();
   permit = {};
-  serve_line_locked(now);
+  serve_line_locked(latest_locked(now));
 }
 
 void RouteState::set_breaker_by_hand(policy::CircuitByHand by_hand) {
@@ -213,7 +216,7 @@ RouteLive RouteState::live(TimePoint now) const {
     if (own || count > 0) live.shed.push_back({std::string(kCriticalities[i]), count});
   }
   if (rate_limit_) live.rate_limited = rate_limit_->refusals();
-  if (breaker_) live.breaker = breaker_live(*breaker_, now);
+  if (breaker_) live.breaker = breaker_live(*breaker_, std::max(latest_, now));
   return live;
 }
 

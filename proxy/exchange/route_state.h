@@ -3,6 +3,7 @@
 // Stands once per route name and survives reloads. One short mutex; under it constant time only.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <mutex>
@@ -78,6 +79,8 @@ class RouteState {
   void admit_locked(Waiter& waiter, TimePoint now);
   void leave_adaptive_locked(Permit& permit);
   void serve_line_locked(TimePoint now);
+  // Workers' clocks differ by a little: the latest that any has said.
+  TimePoint latest_locked(TimePoint now) { return latest_ = std::max(latest_, now); }
 
   FaultState faults_;
   const std::string name_;
@@ -85,6 +88,7 @@ class RouteState {
   const std::uint64_t seed_;
   std::array<std::atomic<std::uint64_t>, 3> shed_{};  // by criticality
   mutable std::mutex mutex_;
+  TimePoint latest_{};
   std::optional<std::uint32_t> max_requests_;
   config::Criticality criticality_ = config::Criticality::Normal;
   policy::ConcurrencyLimit limit_;

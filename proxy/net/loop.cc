@@ -161,6 +161,11 @@ void Loop::run_posted() {
   }
   for (auto& task : native.posted_running) task();
   native.posted_running.clear();
+  if (when_woken_) defer(*when_woken_);
+}
+
+void Loop::wake() {
+  uv_async_send(&native_->posted_wake);
 }
 
 void Loop::attach(Dependent& dependent) {

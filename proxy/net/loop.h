@@ -63,6 +63,11 @@ class Loop {
   // From any thread: `task` runs on the loop's thread. For control and workers, not per request.
   void post(std::function<void()> task);
 
+  // From any thread: what when_woken() was given runs on the loop's thread, once for all wakes that
+  // came before.
+  void wake();
+  void when_woken(Deferred& task) { when_woken_ = &task; }
+
   // Where its streams' write queues are counted; null: nowhere. Before any stream is made.
   void count_buffered(BufferedBytes* count) { buffered_ = count; }
   BufferedBytes* buffered() const { return buffered_; }
@@ -90,6 +95,7 @@ class Loop {
   std::unique_ptr<Native> native_;
   std::unique_ptr<char[]> read_buffer_;
   BufferedBytes* buffered_ = nullptr;
+  Deferred* when_woken_ = nullptr;
   TimePoint now_{};
   bool stale_ = true;
   bool running_ = false;

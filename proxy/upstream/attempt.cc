@@ -46,6 +46,7 @@ Start Attempt::start(const exchange::TryRequest& request, exchange::AttemptEvent
   request_ = &request;
   events_ = &events;
   scheduler = &cluster_.scheduler();
+  worker = scheduler->worker();
   repeatable = request.repeatable;
   elsewhere = request.elsewhere;
   prefer_untried = request.prefer_untried;
@@ -68,6 +69,7 @@ Start Attempt::start(const exchange::TryRequest& request, exchange::AttemptEvent
 
 void Attempt::run() {
   done = false;
+  if (state_ == State::Awaiting) return connect_awaited();
   if (refusal.kind != exchange::FailureKind::None || !obtain_connection()) {
     state_ = State::Over;
     return events_->on_try_refused(refusal);
@@ -79,23 +81,42 @@ void Attempt::run() {
   if (ready && state_ == State::Sent) events.on_try_ready();
 }
 
+void Attempt::connect_awaited() {
+  started_ = scheduler->now();
+  if (auto connection = cluster_.pool().connect_counted(ticket)) return use(std::move(connection));
+  settle({.outcome = TryOutcome::Abandoned});
+  finish(false);
+  state_ = State::Over;
+  events_->on_try_failed({.outcome = TryOutcome::ConnectRefused, .processed = Processed::NotSent});
+}
+
 // False, with a refusal, where the endpoint left between its choice and now.
 bool Attempt::obtain_connection() {
   const bool fresh = request_->fresh_connection || ticket.tried_before;
   started_ = scheduler->now();
   time_to_head_ = {};
-  connection_ = cluster_.pool().obtain(ticket, fresh, !repeatable);
-  if (!connection_) {
+  auto [connection, crowded] = cluster_.pool().obtain(ticket, fresh, !repeatable);
+  if (crowded) {
+    state_ = State::Awaiting;
+    cluster_.state().await_connection(*this);
+    return true;
+  }
+  if (!connection) {
     settle({.outcome = TryOutcome::Abandoned});
     finish(false);
     state_ = State::Idle;
     refusal = {.kind = exchange::FailureKind::NoHealthyUpstream};
     return false;
   }
+  use(std::move(connection));
+  return true;
+}
+
+void Attempt::use(ConnectionPtr connection) {
+  connection_ = std::move(connection);
   connection_->attach(*this);
   state_ = State::Connecting;
   if (connection_->connected()) send_request();
-  return true;
 }
 
 void Attempt::send_request() {
@@ -207,7 +228,7 @@ void Attempt::on_response_end(const http::Headers* trailers) {
   state_ = State::Over;
   cluster_.pool().give_back(std::move(connection_));
   if (tunnel) {
-    cluster_.state().connection_freed(slot, scheduler->now());
+    cluster_.state().connection_freed(slot, worker, scheduler->now());
   } else {
     finish(false);
   }
@@ -268,6 +289,10 @@ void Attempt::end(TryOutcome outcome) {
       return;
     case State::Waiting:
       return cluster_.state().leave_queue(*this, scheduler->now());
+    case State::Awaiting:  // none of the endpoint's fault
+      cluster_.state().stop_awaiting(*this);
+      settle({.outcome = TryOutcome::Abandoned});
+      return finish(false);
     case State::Connecting:
       cluster_.pool().connect_ended();
       [[fallthrough]];
@@ -289,13 +314,13 @@ void Attempt::end(TryOutcome outcome) {
       cluster_.pool().count_bytes(*connection_);
       connection_->close_gracefully();
       connection_.reset();
-      return cluster_.state().connection_freed(ticket.slot, scheduler->now());
+      return cluster_.state().connection_freed(ticket.slot, worker, scheduler->now());
   }
 }
 
 void Attempt::release() {
   end(TryOutcome::Abandoned);
-  Task::unlink();
+  cluster_.scheduler().cancel(*this);
   state_ = State::Idle;
   events_ = nullptr;
   request_ = nullptr;

@@ -31,11 +31,22 @@ class Attempt final : public exchange::Attempt, private ConnectionUser, private 
   void end(policy::TryOutcome outcome) override;
 
  private:
-  enum class State : std::uint8_t { Idle, Waiting, Connecting, Sent, Responding, Tunnel, Over };
+  enum class State : std::uint8_t {
+    Idle,
+    Waiting,   // for its place
+    Awaiting,  // has its place, and waits until another connection may be opened
+    Connecting,
+    Sent,
+    Responding,
+    Tunnel,
+    Over
+  };
 
   void release() override;
-  void run() override;  // its turn in the queue has come
+  void run() override;  // what it waited for has come
+  void connect_awaited();
   bool obtain_connection();
+  void use(ConnectionPtr connection);
   void send_request();
 
   void on_connected() override;

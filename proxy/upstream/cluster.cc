@@ -11,15 +11,18 @@ constexpr Duration kPercentileKept = std::chrono::milliseconds(100);
 
 Cluster::Cluster(std::shared_ptr<ClusterState> state, const config::Upstream& settings,
                  ConnectionFactory& factory, exchange::Scheduler& scheduler, Random& random)
-    : state_(std::move(state)),
+    : Member(scheduler),
+      state_(std::move(state)),
       settings_(settings),
       scheduler_(scheduler),
       pool_(*state_, factory, scheduler, random) {
   pool_.configure(settings_);
+  state_->join(*this);
 }
 
 Cluster::~Cluster() {
   INVARIANT(quiet());
+  state_->leave(*this);
 }
 
 void Cluster::configure(const config::Upstream& settings) {

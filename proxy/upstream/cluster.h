@@ -13,7 +13,7 @@
 
 namespace outrigger::upstream {
 
-class Cluster final : public exchange::Upstream {
+class Cluster final : public exchange::Upstream, private ClusterState::Member {
  public:
   // `factory`, `scheduler`, `random` outlive it, and it outlives its attempts.
   Cluster(std::shared_ptr<ClusterState> state, const config::Upstream& settings,
@@ -35,7 +35,7 @@ class Cluster final : public exchange::Upstream {
   // end, and idle connections may be unwanted. To be called often.
   void follow_endpoints() {
     pool_.follow_endpoints();
-    state_->serve_queue(scheduler_.now());
+    state_->serve_queue(scheduler_.worker(), scheduler_.now());
   }
   // No attempt is under way (its connections may be idle).
   bool quiet() const { return attempts_out_ == 0; }
@@ -47,6 +47,8 @@ class Cluster final : public exchange::Upstream {
   void recycle(Attempt& attempt);
 
  private:
+  void close_idle_for_others() override { pool_.close_idle_for_others(); }
+
   std::shared_ptr<ClusterState> state_;
   config::Upstream settings_;
   exchange::Scheduler& scheduler_;

@@ -41,7 +41,7 @@ ClusterState::ByHand ClusterState::eject_by_hand(std::string_view address, TimeP
     by_hand_.push_back(slots_[*slot].endpoint->address);
     if (ejection_) ejection_->remove(*slot);
     update_selectable_locked(*slot);
-    any_left = usable_locked(now);
+    any_left = usable_locked(latest_locked(now));
   }
   report(*slot, {.ejected = true, .by_hand = true});
   if (!any_left) log::warn("upstream {}: no endpoint is left", name_);
@@ -58,7 +58,7 @@ ClusterState::ByHand ClusterState::restore_by_hand(std::string_view address, Tim
     if (entry.by_hand) {
       entry.by_hand = false;
       std::erase(by_hand_, entry.endpoint->address);
-      watch_locked(*slot, now);
+      watch_locked(*slot, latest_locked(now));
     } else if (!ejection_ || !ejection_->restore(*slot)) {
       return ByHand::AlreadySo;
     }

@@ -27,6 +27,7 @@ void ClusterState::set_endpoints(std::span<const WantedEndpoint> wanted, TimePoi
 
 bool ClusterState::replace_endpoints(std::span<const WantedEndpoint> wanted, TimePoint now) {
   const std::lock_guard lock(mutex_);
+  now = latest_locked(now);
   const auto is_wanted = [&](const Endpoint& endpoint) {
     return std::ranges::find(wanted, endpoint.address, &WantedEndpoint::address) != wanted.end();
   };
@@ -121,11 +122,6 @@ void ClusterState::resolution_succeeded(double unix_seconds, const std::string& 
 EndpointPtr ClusterState::endpoint_at(std::uint32_t slot) const {
   const std::lock_guard lock(mutex_);
   return slot < slots_.size() && !slots_[slot].departing ? slots_[slot].endpoint : nullptr;
-}
-
-std::uint32_t ClusterState::busy_connections(std::uint32_t slot) const {
-  const std::lock_guard lock(mutex_);
-  return slots_[slot].connections;
 }
 
 ConfiguredPtr ClusterState::configured_at(std::uint32_t slot) const {

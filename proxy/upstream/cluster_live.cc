@@ -40,6 +40,7 @@ std::string name_of(policy::OutlierEjection::State state) {
 
 exchange::UpstreamLive ClusterState::live(TimePoint now) {
   const std::lock_guard lock(mutex_);
+  now = latest_locked(now);
   advance_locked(now);
   exchange::UpstreamLive live;
   live.name = name_;

@@ -31,12 +31,12 @@ std::size_t bucket_of(Duration d) {
 }  // namespace
 
 ClusterState::ClusterState(const config::Upstream& settings, std::uint64_t seed,
-                           exchange::Events* events)
+                           exchange::Events* events, std::uint32_t workers)
     : name_(settings.name),
       events_(events),
       settings_(settings),
       limit_(settings.limits.max_requests, settings.limits.max_connections),
-      queue_(settings.limits.max_pending),
+      queue_(settings.limits.max_pending, workers),
       adaptive_(settings.adaptive_concurrency),
       line_(queue_of(settings.adaptive_concurrency)),
       breaker_(seed),
@@ -46,10 +46,26 @@ ClusterState::ClusterState(const config::Upstream& settings, std::uint64_t seed,
   if (settings.outlier_detection) ejection_.emplace(*settings.outlier_detection);
 }
 
-ClusterState::~ClusterState() = default;
+ClusterState::~ClusterState() {
+  INVARIANT(members_.empty());
+}
+
+void ClusterState::join(Member& member) {
+  const std::lock_guard lock(mutex_);
+  members_.push_back(&member);
+}
+
+void ClusterState::leave(Member& member) {
+  {
+    const std::lock_guard lock(mutex_);
+    std::erase(members_, &member);
+  }
+  member.scheduler_.cancel(member);
+}
 
 void ClusterState::configure(const config::Upstream& settings, TimePoint now) {
   std::unique_lock lock(mutex_);
+  now = latest_locked(now);
   settings_ = settings;
   limit_.configure(settings.limits.max_requests, settings.limits.max_connections);
   queue_.configure(settings.limits.max_pending);
@@ -82,7 +98,7 @@ ClusterState::Admission ClusterState::admit(Waiter& waiter, bool may_queue, Time
   policy::OptionalBreaker::Changes changes;
   {
     const std::lock_guard lock(mutex_);
-    admission = admit_or_queue_locked(waiter, may_queue, now);
+    admission = admit_or_queue_locked(waiter, may_queue, latest_locked(now));
     changes = breaker_.take_untold();
   }
   exchange::report(changes, kScope, name_, events_);
@@ -104,7 +120,7 @@ ClusterState::Admission ClusterState::admit_or_queue_locked(Waiter& waiter, bool
     return refused({.kind = FailureKind::CircuitOpen, .retry_after = breaker_->retry_after(now)});
   }
   // A reload may have made room that nobody's end did.
-  if (adaptive_.has_room() && line_.size() > 0) serve_queue_locked(now);
+  if (adaptive_.has_room() && line_.size() > 0) serve_queue_locked(waiter.worker, now);
   const bool behind_line = adaptive_.on() && line_.size() > 0;
   if (!adaptive_.has_room() || behind_line) return join_line_locked(waiter, may_queue, now);
   if (queue_.size() == 0 && line_.size() == 0 && admit_locked(waiter, now)) {
@@ -114,7 +130,7 @@ ClusterState::Admission ClusterState::admit_or_queue_locked(Waiter& waiter, bool
     return refused({.kind = FailureKind::Overflow, .limit = limit_hit_locked()});
   }
   waiter.since = now;
-  if (!queue_.push(waiter)) {
+  if (!queue_.push(waiter, waiter.worker)) {
     return refused({.kind = FailureKind::Overflow, .limit = LimitKind::MaxPending});
   }
   return Admission::Queued;
@@ -239,7 +255,7 @@ void ClusterState::take_slot_locked(Waiter& waiter, std::uint32_t index, bool pr
   ticket.counted = true;
   ticket.probation = probation;
   ticket.tried_before = contains(waiter.tried, index);
-  ticket.make_room = limit_.connections() + idle_connections > settings_.limits.max_connections;
+  ticket.worker = waiter.worker;
 }
 
 bool ClusterState::at_limit_locked(const Slot& slot) const {
@@ -297,8 +313,8 @@ void ClusterState::advance_locked(TimePoint now) {
   });
 }
 
-void ClusterState::serve_queue_locked(TimePoint now) {
-  while (policy::PendingNode* next = queue_.oldest() ? queue_.oldest() : line_.first()) {
+void ClusterState::serve_queue_locked(std::uint32_t worker, TimePoint now) {
+  while (policy::PendingNode* next = queue_.size() > 0 ? queue_.next(worker) : line_.first()) {
     auto& waiter = static_cast<Waiter&>(*next);
     if (!admit_locked(waiter, now)) return;
     queue_.remove(waiter);
@@ -327,7 +343,7 @@ void ClusterState::leave_queue(Waiter& waiter, TimePoint now) {
 
 bool ClusterState::other_endpoint_usable(std::span<const std::uint32_t> tried, TimePoint now) {
   const std::lock_guard lock(mutex_);
-  advance_locked(now);
+  advance_locked(latest_locked(now));
   std::uint32_t usable = choice_.selectable();
   for (std::size_t i = 0; i < tried.size(); ++i) {
     const auto slot = tried[i];
@@ -339,21 +355,22 @@ bool ClusterState::other_endpoint_usable(std::span<const std::uint32_t> tried, T
 
 bool ClusterState::breaker_refuses(TimePoint now) {
   const std::lock_guard lock(mutex_);
-  return breaker_ && breaker_->would_refuse(now);
+  return breaker_ && breaker_->would_refuse(latest_locked(now));
 }
 
 bool ClusterState::withdraw_retry(TimePoint now) {
   const std::lock_guard lock(mutex_);
-  return budget_.withdraw(now);
+  return budget_.withdraw(latest_locked(now));
 }
 
 void ClusterState::refund_retry(TimePoint now) {
   const std::lock_guard lock(mutex_);
-  budget_.refund(now);
+  budget_.refund(latest_locked(now));
 }
 
 std::optional<Duration> ClusterState::latency_percentile(std::uint32_t percentile, TimePoint now) {
   const std::lock_guard lock(mutex_);
+  now = latest_locked(now);
   // At least one sample is to lie beyond it: 20 for p95, 100 for p99.
   if (latency_.count(now) * (100 - percentile) < 100) return std::nullopt;
   return latency_.quantile(percentile / 100.0, now);
@@ -361,7 +378,7 @@ std::optional<Duration> ClusterState::latency_percentile(std::uint32_t percentil
 
 bool ClusterState::usable(TimePoint now) {
   const std::lock_guard lock(mutex_);
-  return usable_locked(now);
+  return usable_locked(latest_locked(now));
 }
 
 bool ClusterState::usable_locked(TimePoint now) {

@@ -5,6 +5,9 @@
 // Under the lock: constant time, no syscall, log or allocation. A place that comes free is
 // handed to the oldest waiter under the lock, never freed and raced for. It stands once per
 // upstream name and survives reloads and resolutions; endpoints are keyed by address.
+//
+// Each worker reads its clock once a turn, so that their times differ by a little: under the lock
+// time only goes forward.
 #pragma once
 
 #include <array>
@@ -34,6 +37,7 @@
 #include "proxy/policy/outcome.h"
 #include "proxy/policy/outlier_ejection.h"
 #include "proxy/policy/pending_queue.h"
+#include "proxy/policy/place_queue.h"
 #include "proxy/policy/retry_budget.h"
 #include "proxy/policy/urgency_queue.h"
 
@@ -43,8 +47,9 @@ using exchange::Refusal;
 
 // One address of the upstream. Immutable, and one object as long as it is configured.
 struct Endpoint {
-  std::uint64_t id = 0;  // never used twice in a daemon's life
-  std::string address;   // "10.0.0.1:8080", "[::1]:80", "unix:/path"; never a name
+  std::uint64_t id = 0;                   // never used twice in a daemon's life
+  std::string address;                    // "10.0.0.1:8080", "[::1]:80", "unix:/path"; never a name
+  mutable std::uint32_t connections = 0;  // there are, also idle ones; under the cluster's lock
 };
 using EndpointPtr = std::shared_ptr<const Endpoint>;
 // An endpoint as the user wrote it. Apart from it, as a reload may write the same address
@@ -71,14 +76,15 @@ struct Ticket {
   bool sample = false;        // its time says something about the endpoint
   bool tried_before = false;  // this exchange has used this endpoint: take a new connection
   bool counted = false;       // holds a place of adaptive_concurrency
-  bool make_room = false;     // max_connections is reached: close an idle connection first
+  std::uint32_t worker = 0;   // whose it is
 };
 
-// A try that waits for its place; an Attempt is one. `granted` or `refusal` is filled under the
+// A try that waits for its place; an Attempt is one. `ticket` or `refusal` is filled under the
 // lock when its turn comes; then its worker is told through `scheduler`.
 struct Waiter : policy::PendingNode, exchange::Task {
   exchange::Scheduler* scheduler = nullptr;
-  bool first_try = false;  // pays into the retry budget when it begins
+  std::uint32_t worker = 0;  // the scheduler's
+  bool first_try = false;    // pays into the retry budget when it begins
   bool repeatable = false;
   bool prefer_untried = true;
   bool elsewhere = false;
@@ -99,9 +105,30 @@ class ClusterState {
   // How long an endpoint that says it is draining is left alone.
   static constexpr Duration kDrainingPause = std::chrono::seconds(5);
 
+  // One worker's side of the cluster.
+  class Member : public exchange::Task {
+   public:
+    explicit Member(exchange::Scheduler& scheduler) : scheduler_(scheduler) {}
+    // On its own thread: somebody wants a connection and all that may be are there, idle ones
+    // among them. See next_wanted().
+    virtual void close_idle_for_others() = 0;
+
+   private:
+    friend class ClusterState;
+    void run() final {
+      asked_ = false;
+      close_idle_for_others();
+    }
+    exchange::Scheduler& scheduler_;
+    std::atomic<bool> asked_{false};  // and not answered yet
+  };
+  // On the member's thread; it leaves before it is destroyed.
+  void join(Member& member);
+  void leave(Member& member);
+
   // `events` hears of changes of state, and outlives it; null: nobody does.
   ClusterState(const config::Upstream& settings, std::uint64_t seed,
-               exchange::Events* events = nullptr);
+               exchange::Events* events = nullptr, std::uint32_t workers = 1);
   ~ClusterState();
 
   void configure(const config::Upstream& settings, TimePoint now);
@@ -138,9 +165,29 @@ class ClusterState {
   // The place comes back, and passes to the oldest waiter. `connection_stays`: only the request's
   // (an upgraded connection, or one that still reads a dropped response).
   void finish(Ticket& ticket, Duration time_to_head, bool connection_stays, TimePoint now);
-  // After configure(), from the worker: higher limits let those in who wait.
-  void serve_queue(TimePoint now);
-  void connection_freed(std::uint32_t slot, TimePoint now);
+  // After configure(), from a worker: higher limits let those in who wait.
+  void serve_queue(std::uint32_t worker, TimePoint now);
+  // Of a ticket that was finished without it.
+  void connection_freed(std::uint32_t slot, std::uint32_t worker, TimePoint now);
+
+  // Connections themselves, whatever they do and whichever worker has them: no more than
+  // max_connections, and max_connections_per_endpoint. Counted when it begins to connect; false:
+  // there are as many as may be.
+  bool open_connection(const Endpoint& endpoint);
+  void connection_closed(const Endpoint& endpoint);
+  // There are as many as may be and none of the waiter's worker is idle: others are asked for
+  // theirs. It is told when one has been counted for it.
+  void await_connection(Waiter& waiter);
+  // Idempotent; what was counted for it goes to another.
+  void stop_awaiting(Waiter& waiter);
+  // Whether somebody waits so. Then nothing is to become or stay idle.
+  bool connection_wanted() const { return wanted_.load(std::memory_order_relaxed); }
+  // The slot of which one must be closed before any other can be opened.
+  struct Wanted {
+    bool any = false;                   // there is somebody
+    std::optional<std::uint32_t> slot;  // empty: of whichever
+  };
+  Wanted next_wanted() const;
 
   // What a plan asks.
   bool other_endpoint_usable(std::span<const std::uint32_t> tried, TimePoint now);
@@ -161,9 +208,6 @@ class ClusterState {
   EndpointPtr endpoint_at(std::uint32_t slot) const;
   // Of a ticket not finished yet.
   ConfiguredPtr configured_at(std::uint32_t slot) const;
-
-  // With tries, or about to be opened for one.
-  std::uint32_t busy_connections(std::uint32_t slot) const;
 
   // Active health checks, from the control thread.
   struct EndpointInSlot {
@@ -222,7 +266,12 @@ class ClusterState {
   std::optional<std::uint32_t> probation_for_locked(const Waiter& waiter, bool last_resort,
                                                     TimePoint now) const;
   exchange::LimitKind limit_hit_locked() const;
-  void serve_queue_locked(TimePoint now);
+  void serve_queue_locked(std::uint32_t worker, TimePoint now);
+  bool may_open_locked(const Endpoint& endpoint) const;
+  void count_open_locked(const Endpoint& endpoint);
+  void serve_awaiting_locked();
+  // The latest that any worker has said.
+  TimePoint latest_locked(TimePoint now) { return latest_ = std::max(latest_, now); }
   Admission join_line_locked(Waiter& waiter, bool may_queue, TimePoint now);
   void leave_adaptive_locked(Ticket& ticket);
   void take_slot_locked(Waiter& waiter, std::uint32_t slot, bool probation, TimePoint now);
@@ -259,8 +308,13 @@ class ClusterState {
   std::vector<Slot> slots_;
   std::uint32_t endpoints_ = 0;
   std::vector<std::string> by_hand_;  // addresses, also of endpoints that are gone
-  policy::ConcurrencyLimit limit_;
-  policy::PendingQueue queue_;
+  TimePoint latest_{};
+  policy::ConcurrencyLimit limit_;  // of tickets
+  policy::PlaceQueue queue_;
+  std::uint32_t connections_ = 0;              // there are, also idle ones
+  policy::PendingQueue awaiting_{UINT32_MAX};  // at most one a ticket
+  std::atomic<bool> wanted_{false};            // awaiting_ is not empty
+  std::vector<Member*> members_;
   policy::AdaptiveConcurrency adaptive_;
   policy::UrgencyQueue line_;  // of those beyond adaptive_'s limit; queue_ is served before it
   policy::OptionalBreaker breaker_;

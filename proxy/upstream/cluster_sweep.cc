@@ -15,6 +15,7 @@ void ClusterState::sweep_if_due(TimePoint now) {
   {
     const std::lock_guard lock(mutex_);
     if (!ejection_) return;
+    now = latest_locked(now);
     settings = *settings_.outlier_detection;
     if (now < saturating_add(last_sweep_, settings.interval)) return;
     last_sweep_ = now;

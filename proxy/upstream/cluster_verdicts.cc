@@ -36,6 +36,7 @@ void ClusterState::settle(Ticket& ticket, const policy::TryEnd& end, Duration ti
   policy::OptionalBreaker::Changes breaker_changes;
   {
     const std::lock_guard lock(mutex_);
+    now = latest_locked(now);
     if (breaker_) {
       breaker_->record(ticket.circuit, policy::breaker_verdict(breaker_->settings(), end), now,
                        time_to_head);
@@ -45,7 +46,7 @@ void ClusterState::settle(Ticket& ticket, const policy::TryEnd& end, Duration ti
     if (timed && policy::is_load_sample(end)) adaptive_.sample(time_to_head, now);
     if (end.endless) {
       leave_adaptive_locked(ticket);
-      serve_queue_locked(now);
+      serve_queue_locked(ticket.worker, now);
     }
     Slot& slot = slots_[ticket.slot];
     ++slot.outcomes[static_cast<std::size_t>(exchange::attempt_outcome(end))];
@@ -76,6 +77,7 @@ void ClusterState::body_broke(const Ticket& ticket, TimePoint now) {
   policy::OutlierEjection::Change change;
   {
     const std::lock_guard lock(mutex_);
+    now = latest_locked(now);
     Slot& slot = slots_[ticket.slot];
     if (!ejection_ || slot.departing) return;
     ++slot.failures;
@@ -132,6 +134,7 @@ void ClusterState::finish(Ticket& ticket, Duration time_to_head, bool connection
                           TimePoint now) {
   INVARIANT(ticket.settled);
   const std::lock_guard lock(mutex_);
+  now = latest_locked(now);
   leave_adaptive_locked(ticket);
   Slot& slot = slots_[ticket.slot];
   --slot.requests;
@@ -144,21 +147,21 @@ void ClusterState::finish(Ticket& ticket, Duration time_to_head, bool connection
   } else {
     limit_.release();
   }
-  serve_queue_locked(now);
+  serve_queue_locked(ticket.worker, now);
 }
 
-void ClusterState::serve_queue(TimePoint now) {
+void ClusterState::serve_queue(std::uint32_t worker, TimePoint now) {
   const std::lock_guard lock(mutex_);
-  serve_queue_locked(now);
+  serve_queue_locked(worker, latest_locked(now));
 }
 
-void ClusterState::connection_freed(std::uint32_t index, TimePoint now) {
+void ClusterState::connection_freed(std::uint32_t slot, std::uint32_t worker, TimePoint now) {
   const std::lock_guard lock(mutex_);
-  --slots_[index].connections;
+  --slots_[slot].connections;
   limit_.release_connection();
-  update_selectable_locked(index);
-  free_if_drained_locked(index);
-  serve_queue_locked(now);
+  update_selectable_locked(slot);
+  free_if_drained_locked(slot);
+  serve_queue_locked(worker, latest_locked(now));
 }
 
 }  // namespace outrigger::upstream

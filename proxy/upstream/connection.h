@@ -78,8 +78,9 @@ class Connection {
   std::uint32_t slot() const { return slot_; }
   bool used_before() const { return exchanges > 1; }
 
-  std::uint32_t exchanges = 0;  // begun on it
-  TimePoint expires = kNever;   // not reused from then on
+  ClusterState* counted_by = nullptr;  // against its limits, as long as it is there; null: nobody
+  std::uint32_t exchanges = 0;         // begun on it
+  TimePoint expires = kNever;          // not reused from then on
   TimePoint parked_at{};
   http::ResponseLimits limits;  // of the exchange under way
   Duration idle_hint{};         // the peer's Keep-Alive: timeout, 0 = not said
@@ -101,7 +102,10 @@ class Connection {
 };
 
 struct ConnectionRetire {
-  void operator()(Connection* connection) const { connection->retire(); }
+  void operator()(Connection* connection) const {
+    if (connection->counted_by) connection->counted_by->connection_closed(*connection->endpoint());
+    connection->retire();
+  }
 };
 using ConnectionPtr = std::unique_ptr<Connection, ConnectionRetire>;
 

@@ -35,9 +35,44 @@ bool ConnectionPool::keepable(const Connection& connection, TimePoint now) const
          state_.endpoint_at(connection.slot()) == connection.endpoint();
 }
 
-ConnectionPtr ConnectionPool::obtain(const Ticket& ticket, bool fresh, bool careful) {
-  auto connection = find_or_make(ticket, fresh, careful);
-  if (!connection) return nullptr;
+ConnectionPool::Obtained ConnectionPool::obtain(const Ticket& ticket, bool fresh, bool careful) {
+  follow_endpoints();
+  if (!fresh) {
+    if (auto found = take_idle(ticket, careful, scheduler_.now())) {
+      return {with_limits(std::move(found))};
+    }
+  }
+  EndpointPtr endpoint = state_.endpoint_at(ticket.slot);
+  if (!endpoint) return {};
+  while (!state_.open_connection(*endpoint)) {
+    if (!make_room(ticket.slot)) return {.crowded = true};
+  }
+  return {connect(std::move(endpoint), ticket.slot)};
+}
+
+ConnectionPtr ConnectionPool::connect_counted(const Ticket& ticket) {
+  EndpointPtr endpoint = state_.endpoint_at(ticket.slot);
+  if (!endpoint) {
+    state_.connection_closed(*ticket.endpoint);
+    return nullptr;
+  }
+  return connect(std::move(endpoint), ticket.slot);
+}
+
+ConnectionPtr ConnectionPool::connect(EndpointPtr endpoint, std::uint32_t slot) {
+  auto made = factory_.connect(std::move(endpoint), slot, settings_->timeouts.connect);
+  made->counted_by = &state_;
+  state_.connecting.fetch_add(1, std::memory_order_relaxed);
+  if (const auto& longest = settings_->timeouts.max_connection_duration) {
+    const double jitter = 0.9 + 0.2 * random_.unit();
+    made->expires = saturating_add(
+        scheduler_.now(),
+        Duration(static_cast<Duration::rep>(jitter * static_cast<double>(longest->count()))));
+  }
+  return with_limits(std::move(made));
+}
+
+ConnectionPtr ConnectionPool::with_limits(ConnectionPtr connection) const {
   const auto& limits = settings_->limits;
   connection->limits = {.max_head_bytes = limits.max_head_bytes,
                         .max_headers = limits.max_headers,
@@ -45,26 +80,6 @@ ConnectionPtr ConnectionPool::obtain(const Ticket& ticket, bool fresh, bool care
                         .body = {.max_chunk_extension_bytes = limits.max_chunk_extension_bytes,
                                  .max_trailer_bytes = limits.max_trailer_bytes}};
   return connection;
-}
-
-ConnectionPtr ConnectionPool::find_or_make(const Ticket& ticket, bool fresh, bool careful) {
-  const auto now = scheduler_.now();
-  follow_endpoints();
-  if (!fresh) {
-    if (auto found = take_idle(ticket, careful, now)) return found;
-  }
-  if (ticket.make_room) close_oldest_idle();
-  keep_within_endpoint_limit(ticket.slot);
-  EndpointPtr endpoint = state_.endpoint_at(ticket.slot);
-  if (!endpoint) return nullptr;
-  auto made = factory_.connect(std::move(endpoint), ticket.slot, settings_->timeouts.connect);
-  state_.connecting.fetch_add(1, std::memory_order_relaxed);
-  if (const auto& longest = settings_->timeouts.max_connection_duration) {
-    const double jitter = 0.9 + 0.2 * random_.unit();
-    made->expires = saturating_add(
-        now, Duration(static_cast<Duration::rep>(jitter * static_cast<double>(longest->count()))));
-  }
-  return made;
 }
 
 ConnectionPtr ConnectionPool::take_idle(const Ticket& ticket, bool careful, TimePoint now) {
@@ -84,7 +99,7 @@ ConnectionPtr ConnectionPool::take_idle(const Ticket& ticket, bool careful, Time
 void ConnectionPool::give_back(ConnectionPtr connection) {
   const auto now = scheduler_.now();
   count_bytes(*connection);
-  if (!keepable(*connection, now)) return;
+  if (!keepable(*connection, now) || state_.connection_wanted()) return;
   const auto slot = connection->slot();
   if (slot >= idle_.size()) idle_.resize(slot + 1);
   connection->parked_at = now;
@@ -129,26 +144,31 @@ void ConnectionPool::on_drained(Connection& connection) {
   draining_.erase(at);
   const auto slot = found->slot();
   give_back(std::move(found));
-  state_.connection_freed(slot, scheduler_.now());
+  state_.connection_freed(slot, scheduler_.worker(), scheduler_.now());
 }
 
-// Rare (only at max_connections), so it looks at every endpoint's oldest.
-void ConnectionPool::close_oldest_idle() {
+// Of any endpoint, unless it is that one's own limit that is reached.
+bool ConnectionPool::make_room(std::uint32_t slot) {
+  const auto& most = settings_->limits.max_connections_per_endpoint;
+  return close_oldest_idle(most ? std::optional(slot) : std::nullopt) ||
+         (most && close_oldest_idle(std::nullopt));
+}
+
+// Rare (only at a limit), so it looks at every endpoint's oldest.
+bool ConnectionPool::close_oldest_idle(std::optional<std::uint32_t> slot) {
   Idle* oldest = nullptr;
-  for (Idle& idle : idle_) {
-    if (idle.empty()) continue;
+  for (std::uint32_t i = 0; i < idle_.size(); ++i) {
+    Idle& idle = idle_[i];
+    if (idle.empty() || (slot && i != *slot)) continue;
     if (!oldest || idle.front()->parked_at < oldest->front()->parked_at) oldest = &idle;
   }
   if (oldest) on_idle_over(*oldest->front());
+  return oldest != nullptr;
 }
 
-// A try that wants a new connection though one is idle: the limit is on both together.
-void ConnectionPool::keep_within_endpoint_limit(std::uint32_t slot) {
-  const auto& most = settings_->limits.max_connections_per_endpoint;
-  if (!most || slot >= idle_.size()) return;
-  Idle& idle = idle_[slot];
-  while (!idle.empty() && state_.busy_connections(slot) + idle.size() > *most) {
-    on_idle_over(*idle.front());
+void ConnectionPool::close_idle_for_others() {
+  for (auto wanted = state_.next_wanted(); wanted.any; wanted = state_.next_wanted()) {
+    if (!close_oldest_idle(wanted.slot)) return;
   }
 }
 

@@ -32,8 +32,14 @@ class ConnectionPool final : private ConnectionKeeper {
 
   // A connection for the admitted try: an idle one of its endpoint, or a new one, connecting.
   // `fresh`: only a new one. `careful`: the request cannot be sent twice, so none that has been
-  // idle for more than half its time. Null where the endpoint is gone.
-  ConnectionPtr obtain(const Ticket& ticket, bool fresh, bool careful);
+  // idle for more than half its time.
+  struct Obtained {
+    ConnectionPtr connection;  // null: there is none
+    bool crowded = false;      // as there are as many as may be: await_connection()
+  };                           // or the endpoint is gone
+  Obtained obtain(const Ticket& ticket, bool fresh, bool careful);
+  // A new one, which has been counted already. Null where the endpoint is gone.
+  ConnectionPtr connect_counted(const Ticket& ticket);
   // After an exchange: kept, or closed where it is not to be used again.
   void give_back(ConnectionPtr connection);
   // Keeps it out of the way until its response has been read; its place in the limits comes back
@@ -42,6 +48,8 @@ class ConnectionPool final : private ConnectionKeeper {
   void count_bytes(Connection& connection);
   void connect_ended() { state_.connecting.fetch_sub(1, std::memory_order_relaxed); }
   void close_idle();
+  // As long as anybody waits for room and something is idle.
+  void close_idle_for_others();
   // Closes the idle ones of endpoints that have left or become unhealthy. Cheap while nothing has.
   void follow_endpoints() {
     if (version_ != state_.version()) drop_unwanted();
@@ -52,13 +60,14 @@ class ConnectionPool final : private ConnectionKeeper {
 
   void on_idle_over(Connection& connection) override;
   void on_drained(Connection& connection) override;
-  ConnectionPtr find_or_make(const Ticket& ticket, bool fresh, bool careful);
+  ConnectionPtr connect(EndpointPtr endpoint, std::uint32_t slot);
+  ConnectionPtr with_limits(ConnectionPtr connection) const;
   ConnectionPtr take_idle(const Ticket& ticket, bool careful, TimePoint now);
   ConnectionPtr take_out(Connection& connection);
   Duration idle_time(const Connection& connection) const;
   bool keepable(const Connection& connection, TimePoint now) const;
-  void close_oldest_idle();
-  void keep_within_endpoint_limit(std::uint32_t slot);
+  bool make_room(std::uint32_t slot);
+  bool close_oldest_idle(std::optional<std::uint32_t> slot);
   void drop_unwanted();
 
   ClusterState& state_;

@@ -101,8 +101,8 @@ TEST_CASE("a wrong value from the environment is named, not shown") {
 TEST_CASE("no hint repeats a value from the environment") {
   const std::string text = with_route("      match: {path_regex: '${A}', methods: ['${A}']}\n");
   CHECK(errors_of(text, {{"A", "(secret"}}).find("secret") == std::string::npos);
-  CHECK(errors_of(with_top("workers: '${A}'\n"), {{"A", "77"}}) ==
-        "f.yaml:3:10: workers: '${A}' is not supported by this version (expected 1)\n");
+  CHECK(errors_of(with_top("version: '${A}'\n"), {{"A", "77"}}) ==
+        "f.yaml:3:10: version: '${A}' is not supported by this version (expected 1)\n");
 }
 
 TEST_CASE("a short file cannot become a huge one") {

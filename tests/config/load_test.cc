@@ -15,6 +15,11 @@ Upstream upstream_of(const std::string& keys) {
   return loaded(with_upstream(keys)).upstreams[0];
 }
 
+TEST_CASE("workers are a number, or auto") {
+  CHECK(loaded(with_top("workers: 4\n")).workers == 4);
+  CHECK_FALSE(loaded(with_top("workers: auto\n")).workers);
+}
+
 TEST_CASE("the minimal file gets the defaults") {
   const Config config = loaded(with_top(""));
   CHECK(config.file == "f.yaml");

@@ -114,7 +114,7 @@ void Sidecar::check_quiet() {
 
 void Sidecar::check_empty() {
   INVARIANT(counters_->requests == 0);
-  INVARIANT(counters_->connections == 0);
+  INVARIANT(*counters_->connections == 0);
   INVARIANT(connections_.open == 0);
   INVARIANT(buffered_.value() == 0);
   for (const auto& state : states_) INVARIANT(state->live(loop_.now()).connections_idle == 0);

@@ -136,7 +136,7 @@ TEST_CASE("who waits is served by an endpoint that becomes healthy") {
   REQUIRE(upstream.admit(first) == Admission::Granted);
   REQUIRE(upstream.admit(waiting) == Admission::Queued);
   upstream.set_healthy(1, true);
-  upstream.state.serve_queue(t0);
+  upstream.state.serve_queue(0, t0);
   CHECK(waiting.done);
   CHECK(waiting.ticket.slot == 1);
   upstream.finish(first);

@@ -8,6 +8,7 @@ import time
 
 SANITIZED = os.environ.get("OUTRIGGER_SANITIZED", "") not in ("", "0")
 LONG = os.environ.get("OUTRIGGER_E2E_LONG", "") not in ("", "0")
+WORKERS = int(os.environ.get("OUTRIGGER_E2E_WORKERS") or 1)  # where a test names none
 GUARD = 60.0 if SANITIZED else 30.0
 POLL = 0.01
 

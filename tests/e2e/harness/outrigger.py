@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 
 from . import process
-from .limits import GUARD, eventually
+from .limits import GUARD, WORKERS, eventually
 from .metrics import Metrics
 from .ports import free_address
 from .wire import Client
@@ -73,7 +73,7 @@ class Outrigger:
         os.replace(replacement, self.file)
 
     def _with_addresses(self, config):
-        config = dict(config)
+        config = {"workers": WORKERS, **config}
         if config.get("admin") != "off":
             admin = dict(config.get("admin") or {})
             admin.setdefault("address", self.admin_address or free_address())

@@ -1,8 +1,9 @@
-#include "proxy/memory_limit.h"
+#include "proxy/cgroup.h"
 
 #include <filesystem>
 #include <fstream>
 
+#include "config/model.h"
 #include "tests/net/temporary_directory.h"
 #include "tests/support/catch.h"
 
@@ -78,6 +79,40 @@ TEST_CASE("auto is a quarter of the limit, 64 MiB without one, 1 MiB at least") 
   CHECK(automatic_buffer_bound(256 * kMiB) == 64 * kMiB);
   CHECK(automatic_buffer_bound(std::nullopt) == 64 * kMiB);
   CHECK(automatic_buffer_bound(1000) == kMiB);
+}
+
+TEST_CASE("version 2: CPUs are the least quota over its period") {
+  Tree tree;
+  tree.write("/proc/self/cgroup", "0::/pods/pod-1/main");
+  CHECK_FALSE(cgroup_cpus(tree.root()));
+  tree.write("/sys/fs/cgroup/pods/pod-1/main/cpu.max", "max 100000");
+  CHECK_FALSE(cgroup_cpus(tree.root()));
+  tree.write("/sys/fs/cgroup/pods/pod-1/main/cpu.max", "250000 100000");
+  CHECK(cgroup_cpus(tree.root()) == 2.5);
+  tree.write("/sys/fs/cgroup/pods/cpu.max", "25000 50000");
+  CHECK(cgroup_cpus(tree.root()) == 0.5);
+  tree.write("/sys/fs/cgroup/pods/cpu.max", "25000 0");
+  CHECK(cgroup_cpus(tree.root()) == 2.5);
+}
+
+TEST_CASE("version 1: CPUs are of the cpu controller, and -1 is no quota") {
+  Tree tree;
+  tree.write("/proc/self/cgroup", "4:cpu,cpuacct:/docker/abc\n10:memory:/docker/abc");
+  tree.write("/sys/fs/cgroup/cpu/docker/abc/cpu.cfs_period_us", "100000");
+  tree.write("/sys/fs/cgroup/cpu/docker/abc/cpu.cfs_quota_us", "-1");
+  CHECK_FALSE(cgroup_cpus(tree.root()));
+  tree.write("/sys/fs/cgroup/cpu/docker/abc/cpu.cfs_quota_us", "150000");
+  CHECK(cgroup_cpus(tree.root()) == 1.5);
+}
+
+TEST_CASE("automatic workers: the quota rounded up, and no more than there are CPUs to run on") {
+  CHECK(automatic_workers(0.1, 8) == 1);
+  CHECK(automatic_workers(1.0, 8) == 1);
+  CHECK(automatic_workers(1.5, 8) == 2);
+  CHECK(automatic_workers(16.0, 8) == 8);
+  CHECK(automatic_workers(std::nullopt, 8) == 8);
+  CHECK(automatic_workers(std::nullopt, 0) == 1);
+  CHECK(automatic_workers(1e9, 4096) == config::kMaxWorkers);
 }
 
 }  // namespace outrigger
