@@ -103,8 +103,11 @@ class Connection {
 
 struct ConnectionRetire {
   void operator()(Connection* connection) const {
-    if (connection->counted_by) connection->counted_by->connection_closed(*connection->endpoint());
+    const EndpointPtr endpoint = connection->endpoint();
+    ClusterState* const counted_by = connection->counted_by;
     connection->retire();
+    // Only now: whoever waits for it may open another at once.
+    if (counted_by) counted_by->connection_closed(*endpoint);
   }
 };
 using ConnectionPtr = std::unique_ptr<Connection, ConnectionRetire>;

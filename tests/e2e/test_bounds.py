@@ -151,7 +151,7 @@ class ExhaustionTest(Case):
 
     @NEEDS_DESCRIPTORS
     def test_callers_wait_for_a_descriptor(self):
-        daemon = self.proxy(self.origin())
+        daemon = self.proxy(self.origin(), workers=1)  # each complains
         lift = self.no_more_descriptors(daemon)
         clients = [self.client(daemon) for _ in range(20)]
         self.eventually(lambda: "cannot accept connections: Too many open files" in

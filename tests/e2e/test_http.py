@@ -24,7 +24,7 @@ class ConnectionsTest(Case):
 
     def test_callers_share_the_pool(self):
         origin = self.origin()
-        daemon = self.proxy(origin)
+        daemon = self.proxy(origin, workers=1)  # each has a pool of its own
         for _ in range(10):
             self.request(daemon)
         self.assertEqual(1, origin.connections)
@@ -32,7 +32,7 @@ class ConnectionsTest(Case):
     def test_the_last_used_connection_is_used_first(self):
         gate = self.gate()
         origin = self.origin(by_target(slow=waits_for(gate)))
-        daemon = self.proxy(origin)
+        daemon = self.proxy(origin, workers=1)
         slow = self.client(daemon)
         slow.send_request("GET", "/slow")
         origin.wait_calls(1)

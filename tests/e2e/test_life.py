@@ -666,9 +666,9 @@ class ReloadTest(Case):
 
     def test_pooled_connections_outlive_a_reload(self):
         origin = self.origin()
-        daemon = self.proxy(origin)
+        daemon = self.proxy(origin, workers=1)
         self.request(daemon)
-        self.reload(daemon, self.config(origin, route={"timeouts": {"request": "5s"}}))
+        self.reload(daemon, self.config(origin, route={"timeouts": {"request": "5s"}}, workers=1))
         self.request(daemon)
         self.assertEqual(1, origin.connections)
 

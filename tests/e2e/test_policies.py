@@ -611,7 +611,7 @@ class LimitsTest(Case):
         gate = self.gate()
         origin = self.origin(waits_for(gate))
         daemon = self.proxy(origin, upstream={"limits": {
-            "max_requests": 50, "pending_timeout": "1m"}})
+            "max_requests": 50, "pending_timeout": "1m"}}, workers=1)
         clients = self.callers(daemon, 500)
         daemon.wait_metric("upstream_requests_pending", 450, upstream="u")
         daemon.wait_metric("upstream_requests_in_flight", 50, upstream="u")
@@ -718,7 +718,7 @@ class LimitsTest(Case):
         gate = self.gate()
         origin = self.origin(waits_for(gate))
         daemon = self.proxy(origin, upstream={"limits": {
-            "max_connections": 3, "pending_timeout": "1m"}})
+            "max_connections": 3, "pending_timeout": "1m"}}, workers=1)
         clients = self.callers(daemon, 10)
         daemon.wait_metric("upstream_requests_pending", 7)
         gate.set()
