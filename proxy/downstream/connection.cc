@@ -60,7 +60,7 @@ void Connection::start() {
 // Bytes in.
 
 void Connection::on_read(std::string_view bytes) {
-  listener_.counters().bytes_in.fetch_add(bytes.size(), std::memory_order_relaxed);
+  bump(listener_.counters().bytes_in, bytes.size());
   consume(bytes);
   if (request_ && request_->exchange.active()) request_->exchange.on_read_done();
   partial_charge_.set(partial_.size());
@@ -113,13 +113,13 @@ bool Connection::read_head(std::string_view& in) {
 
 void Connection::take_request() {
   request_ = listener_.requests().acquire();
-  listener_.counters().requests.fetch_add(1, std::memory_order_relaxed);
+  bump(listener_.counters().requests);
 }
 
 void Connection::drop_request() {
   if (!request_) return;
   listener_.requests().release(std::move(request_));
-  listener_.counters().requests.fetch_sub(1, std::memory_order_relaxed);
+  bump(listener_.counters().requests, -1U);
 }
 
 void Connection::begin(std::string_view block, std::size_t beyond) {
@@ -375,8 +375,7 @@ bool Connection::flush() {
   const auto before = stream_->bytes_taken() + stream_->queued();
   congested_ = !stream_->write(out.pieces());
   out.clear();
-  listener_.counters().bytes_out.fetch_add(stream_->bytes_taken() + stream_->queued() - before,
-                                           std::memory_order_relaxed);
+  bump(listener_.counters().bytes_out, stream_->bytes_taken() + stream_->queued() - before);
   watch_writes();
   return !congested_;
 }
@@ -513,15 +512,15 @@ void Connection::on_phase_time() {
     case Clock::None:
       return;
     case Clock::FirstByte:
-      listener_.counters().head_timeouts.fetch_add(1, std::memory_order_relaxed);
+      bump(listener_.counters().head_timeouts);
       return close_after_flush();
     case Clock::LastCall:
       return close_after_flush();
     case Clock::Head:
-      listener_.counters().head_timeouts.fetch_add(1, std::memory_order_relaxed);
+      bump(listener_.counters().head_timeouts);
       return refuse(FailureKind::HeadTimeout);
     case Clock::KeepAlive:
-      listener_.counters().keepalive_timeouts.fetch_add(1, std::memory_order_relaxed);
+      bump(listener_.counters().keepalive_timeouts);
       return close_after_flush();
     case Clock::Body:
       if (!request_) return;

@@ -75,7 +75,7 @@ bool Listener::count_connection() {
   }
   if (count_up_to(total_.max.load(std::memory_order_relaxed), total_.open)) return true;
   counters_->connections->fetch_sub(1, std::memory_order_relaxed);
-  counters_->over_overload.fetch_add(1, std::memory_order_relaxed);
+  bump(counters_->over_overload);
   return false;
 }
 
@@ -100,7 +100,7 @@ void Listener::refuse(net::Stream& stream) {
 }
 
 void Listener::on_accept_error(int uv_error) {
-  counters_->over_system.fetch_add(1, std::memory_order_relaxed);
+  bump(counters_->over_system);
   if (!accept_complaints_.due(loop_.now())) return;
   log::error("listener {}: cannot accept connections: {}; they wait", settings().name,
              std::strerror(-uv_error));
@@ -117,10 +117,8 @@ void Listener::stop_accepting() {
 }
 
 std::shared_ptr<void> Listener::count_request() {
-  counters_->requests.fetch_add(1, std::memory_order_relaxed);
-  return {nullptr, [counters = counters_](void*) {
-            counters->requests.fetch_sub(1, std::memory_order_relaxed);
-          }};
+  bump(counters_->requests);
+  return {nullptr, [counters = counters_](void*) { bump(counters->requests, -1U); }};
 }
 
 void Listener::close_all() {

@@ -35,6 +35,12 @@ struct alignas(64) ListenerCounters {
   std::atomic<std::uint64_t> head_timeouts{0}, keepalive_timeouts{0};
 };
 
+// Of a counter that only one thread changes: without the lock on the bus.
+template <class Count>
+void bump(std::atomic<Count>& counter, std::type_identity_t<Count> by = 1) {
+  counter.store(counter.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
+}
+
 // Of one listener.
 using CountersByWorker = std::vector<std::shared_ptr<ListenerCounters>>;
 CountersByWorker make_counters(std::uint32_t workers);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstring>
 
 #include "proxy/base/check.h"
 #include "proxy/exchange/hash_key.h"
@@ -25,6 +26,18 @@ std::uint32_t parse_attempt(std::string_view value) {
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), attempt);
   const bool number = error == std::errc{} && end == value.data() + value.size();
   return number ? std::min(attempt, kMaxAttemptHeader) : 0;
+}
+
+// The eight digits of a number, one a byte, in some order: each half byte goes into a byte of its
+// own, then becomes its digit.
+std::uint64_t hex_digits(std::uint32_t number) {
+  constexpr std::uint64_t kEach = 0x0101010101010101;
+  std::uint64_t half = number;
+  half = (half | half << 16) & 0x0000ffff0000ffff;
+  half = (half | half << 8) & 0x00ff00ff00ff00ff;
+  half = (half | half << 4) & kEach * 0x0f;
+  const std::uint64_t letters = (half + kEach * 6) >> 4 & kEach;  // 1 where it is 10 or more
+  return half + kEach * '0' + letters * ('a' - '9' - 1);
 }
 
 }  // namespace
@@ -97,11 +110,11 @@ void Exchange::trim() {
 void Exchange::name_request() {
   request_id_ = head_.headers.value_of(http::Field::XRequestId);
   if (!request_id_.empty()) return;
-  static constexpr char kDigits[] = "0123456789abcdef";
   for (std::size_t i = 0; i < sizeof(request_id_text_); i += 16) {
-    std::uint64_t random = scope_->random->next();
-    for (std::size_t j = 0; j < 16; ++j, random >>= 4)
-      request_id_text_[i + j] = kDigits[random & 15];
+    const std::uint64_t random = scope_->random->next();
+    const std::uint64_t digits[] = {hex_digits(static_cast<std::uint32_t>(random)),
+                                    hex_digits(static_cast<std::uint32_t>(random >> 32))};
+    std::memcpy(request_id_text_ + i, digits, 16);
   }
   request_id_ = {request_id_text_, sizeof(request_id_text_)};
 }
@@ -318,7 +331,7 @@ void Exchange::settle_route(const TryEnd& end) {
   route_settled_ = true;
   const auto from = std::max(turn_.permit.admitted_at, complete_at_);
   const auto took = std::max(now() - from, Duration{});
-  route_->state->record(turn_.permit, route_->state->verdict(end), now(), took);
+  route_->state->record(turn_.permit, &end, now(), took);
   if (route_->config->adaptive_concurrency) route_->state->sample(turn_.permit, end, now(), took);
 }
 
@@ -403,7 +416,7 @@ void Exchange::finish(bool complete) {
   leave_line();
   if (turn_.permit.place) {
     if (!route_settled_) {
-      route_->state->record(turn_.permit, policy::Verdict::Uncounted, now(), {});
+      route_->state->record(turn_.permit, nullptr, now(), {});
     }
     route_->state->release(turn_.permit, now());
   }

@@ -135,13 +135,15 @@ void RouteState::leave_adaptive_locked(Permit& permit) {
   adaptive_.release();
 }
 
-void RouteState::record(const Permit& permit, policy::Verdict verdict, TimePoint now,
+void RouteState::record(const Permit& permit, const policy::TryEnd* end, TimePoint now,
                         Duration time_to_head) {
   if (!permit.circuit.granted) return;
   policy::OptionalBreaker::Changes changes;
   {
     const std::lock_guard lock(mutex_);
     if (breaker_) {
+      const auto verdict =
+          end ? policy::breaker_verdict(breaker_->settings(), *end) : policy::Verdict::Uncounted;
       breaker_->record(permit.circuit, verdict, latest_locked(now), time_to_head);
     }
     changes = breaker_.take_untold();
@@ -165,11 +167,6 @@ void RouteState::set_breaker_by_hand(policy::CircuitByHand by_hand) {
     changes = breaker_.set_by_hand(by_hand);
   }
   report(changes, "route", name_, events_);
-}
-
-policy::Verdict RouteState::verdict(const policy::TryEnd& end) const {
-  const std::lock_guard lock(mutex_);
-  return breaker_ ? policy::breaker_verdict(breaker_->settings(), end) : policy::Verdict::Uncounted;
 }
 
 BreakerLive breaker_live(const policy::CircuitBreaker& breaker, TimePoint now) {

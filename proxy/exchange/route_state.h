@@ -63,12 +63,12 @@ class RouteState {
   void serve_line(TimePoint now);
   // What the exchange took up to its response head or timeout; 0: its request was not whole.
   void sample(Permit& permit, const policy::TryEnd& end, TimePoint now, Duration time_to_head);
-  void record(const Permit& permit, policy::Verdict verdict, TimePoint now, Duration time_to_head);
+  // What the exchange came to, for the breaker; null: it says nothing.
+  void record(const Permit& permit, const policy::TryEnd* end, TimePoint now,
+              Duration time_to_head);
   void release(Permit& permit, TimePoint now);
   // By people; where the route has no circuit_breaker there is one as long as it is not Auto.
   void set_breaker_by_hand(policy::CircuitByHand by_hand);
-  // What counts as a failure for this route's breaker; Uncounted without one.
-  policy::Verdict verdict(const policy::TryEnd& end) const;
 
   FaultState& faults() { return faults_; }
 

@@ -1,6 +1,7 @@
 #include "proxy/http/headers.h"
 
 #include <array>
+#include <cstring>
 
 namespace outrigger::http {
 namespace {
@@ -57,11 +58,31 @@ constexpr char lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
 }
 
-bool matches(std::string_view name, std::string_view lower_case) {
-  for (std::size_t i = 0; i < name.size(); ++i) {
-    if (lower(name[i]) != lower_case[i]) return false;
+// Letters have the bit 0x40, and 0x20 makes them lower case. What else has it becomes no letter
+// and no dash, so that this tells known names from all others exactly.
+char fold(char c) {
+  return static_cast<char>(c | (c & 0x40) >> 1);
+}
+std::uint64_t fold_eight(const char* at) {
+  std::uint64_t eight = 0;
+  std::memcpy(&eight, at, 8);
+  return eight | (eight & 0x4040404040404040) >> 1;
+}
+
+// `name` against a known name of the same length, which is in lower case; eight bytes a step, the
+// last of which may overlap.
+bool matches(std::string_view name, std::string_view known) {
+  const std::size_t size = name.size();
+  if (size < 8) {
+    for (std::size_t i = 0; i < size; ++i) {
+      if (fold(name[i]) != known[i]) return false;
+    }
+    return true;
   }
-  return true;
+  for (std::size_t i = 0; i + 8 <= size; i += 8) {
+    if (fold_eight(name.data() + i) != fold_eight(known.data() + i)) return false;
+  }
+  return fold_eight(name.data() + size - 8) == fold_eight(known.data() + size - 8);
 }
 
 }  // namespace
@@ -70,13 +91,12 @@ Field field_id(std::string_view name) {
   if (name.empty() || name.size() > kLongest) return Field::Other;
   const std::size_t end = kFirstOfLength[name.size() + 1];
   for (std::size_t i = kFirstOfLength[name.size()]; i < end; ++i) {
-    if (lower(name[0]) == kKnown[i].name[0] && matches(name, kKnown[i].name)) return kKnown[i].id;
+    if (matches(name, kKnown[i].name)) return kKnown[i].id;
   }
   return Field::Other;
 }
 
-bool equals_ignore_case(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
+bool equal_but_for_case(std::string_view a, std::string_view b) {
   for (std::size_t i = 0; i < a.size(); ++i) {
     if (lower(a[i]) != lower(b[i])) return false;
   }

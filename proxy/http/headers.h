@@ -47,7 +47,10 @@ enum class Field : std::uint8_t {
 // By name, without case; Other where it is none of ours.
 Field field_id(std::string_view name);
 
-bool equals_ignore_case(std::string_view a, std::string_view b);
+bool equal_but_for_case(std::string_view a, std::string_view b);  // of the same length
+inline bool equals_ignore_case(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && (a == b || equal_but_for_case(a, b));
+}
 
 struct HeaderField {
   std::string_view name;   // as received

@@ -32,6 +32,7 @@ struct RequestHead {
   Framing framing = Framing::None;
   std::uint64_t content_length = 0;  // for Framing::Length
   bool keep_alive = true;            // what the caller asked for
+  bool names_others = false;         // Connection names more than close, keep-alive, upgrade, te
   bool expect_continue = false;
   bool is_head = false;                       // the method is HEAD: its response has no body
   std::optional<std::uint64_t> max_forwards;  // of OPTIONS and TRACE (RFC 9110, 7.6.2)
@@ -52,6 +53,7 @@ struct ResponseHead {
   std::uint64_t content_length = 0;  // Framing::Length; also what a HEAD's response declares
   bool has_content_length = false;   // a response to HEAD, 304: to be passed on, no body follows
   bool keep_alive = true;            // the upstream will answer again on this connection
+  bool names_others = false;         // as a request's
   Headers headers;
 
   void clear();

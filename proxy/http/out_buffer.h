@@ -1,9 +1,14 @@
 // A growable byte buffer for text of our own, used again and again.
+//
+// Not a std::string: heads are made of some forty small pieces, and each must cost no more than a
+// comparison and a copy.
 #pragma once
 
+#include <algorithm>
 #include <charconv>
 #include <cstdint>
-#include <string>
+#include <cstring>
+#include <memory>
 #include <string_view>
 
 namespace outrigger::http {
@@ -13,25 +18,59 @@ class OutBuffer {
   // What clear() keeps allocated at most.
   static constexpr std::size_t kKept = 16 * 1024;
 
-  void append(std::string_view text) { bytes_.append(text); }
+  void append(std::string_view text) {
+    std::memcpy(reserve(text.size()), text.data(), text.size());
+    size_ += text.size();
+  }
+  // The pieces one after the other, as one.
+  template <class... Pieces>
+  void append_all(const Pieces&... pieces) {
+    char* at = reserve((std::string_view(pieces).size() + ...));
+    ((at = copy(at, pieces)), ...);
+    size_ = static_cast<std::size_t>(at - bytes_.get());
+  }
   void append_decimal(std::uint64_t number) { append_number(number, 10); }
   void append_hex(std::uint64_t number) { append_number(number, 16); }
 
-  std::string_view view() const { return bytes_; }
-  std::size_t size() const { return bytes_.size(); }
+  std::string_view view() const { return {bytes_.get(), size_}; }
+  std::size_t size() const { return size_; }
   void clear() {
-    bytes_.clear();
-    if (bytes_.capacity() > kKept) bytes_.shrink_to_fit();
+    size_ = 0;
+    if (capacity_ <= kKept) return;
+    bytes_.reset();
+    capacity_ = 0;
   }
 
  private:
+  static constexpr std::size_t kLeast = 512;
+  static constexpr std::size_t kMostDigits = 20;
+
+  static char* copy(char* to, std::string_view piece) {
+    std::memcpy(to, piece.data(), piece.size());
+    return to + piece.size();
+  }
+  // Where so many bytes may be written.
+  char* reserve(std::size_t more) {
+    if (capacity_ - size_ < more) [[unlikely]] {
+      grow(more);
+    }
+    return bytes_.get() + size_;
+  }
+  void grow(std::size_t more) {
+    const std::size_t capacity = std::max({capacity_ * 2, size_ + more, kLeast});
+    auto larger = std::make_unique_for_overwrite<char[]>(capacity);
+    if (size_ > 0) std::memcpy(larger.get(), bytes_.get(), size_);
+    bytes_ = std::move(larger);
+    capacity_ = capacity;
+  }
   void append_number(std::uint64_t number, int base) {
-    char digits[20];
-    const auto result = std::to_chars(digits, digits + sizeof(digits), number, base);
-    bytes_.append(digits, result.ptr);
+    char* at = reserve(kMostDigits);
+    size_ += static_cast<std::size_t>(std::to_chars(at, at + kMostDigits, number, base).ptr - at);
   }
 
-  std::string bytes_;
+  std::unique_ptr<char[]> bytes_;
+  std::size_t size_ = 0;
+  std::size_t capacity_ = 0;
 };
 
 }  // namespace outrigger::http

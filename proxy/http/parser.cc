@@ -147,6 +147,7 @@ struct ConnectionOptions {
   bool close = false;
   bool keep_alive = false;
   bool upgrade = false;
+  bool others = false;   // than these and te
   bool refused = false;  // too many, or one that frames or routes the message
 };
 
@@ -156,20 +157,29 @@ ConnectionOptions read_connection(const Headers& headers) {
   for (const HeaderField& field : headers.all()) {
     if (field.id != Field::Connection) continue;
     for_each_element(field.value, [&options](std::string_view element) {
-      if (equals_ignore_case(element, "close")) options.close = true;
-      if (equals_ignore_case(element, "keep-alive")) options.keep_alive = true;
-      if (equals_ignore_case(element, "upgrade")) options.upgrade = true;
-      const Field named = field_id(element);
-      options.refused = options.refused || ++options.count > kMaxConnectionOptions ||
-                        named == Field::ContentLength || named == Field::TransferEncoding ||
-                        named == Field::Host;
+      options.refused = options.refused || ++options.count > kMaxConnectionOptions;
+      if (equals_ignore_case(element, "close")) {
+        options.close = true;
+      } else if (equals_ignore_case(element, "keep-alive")) {
+        options.keep_alive = true;
+      } else if (equals_ignore_case(element, "upgrade")) {
+        options.upgrade = true;
+      } else if (!equals_ignore_case(element, "te")) {
+        options.others = true;
+        const Field named = field_id(element);
+        options.refused = options.refused || named == Field::ContentLength ||
+                          named == Field::TransferEncoding || named == Field::Host;
+      }
     });
   }
   return options;
 }
 
+// Those that are known by their id are tokens.
 bool bad_name(const Headers& headers) {
-  return std::ranges::any_of(headers.all(), [](const HeaderField& f) { return !is_token(f.name); });
+  return std::ranges::any_of(headers.all(), [](const HeaderField& f) {
+    return f.id == Field::Other && !is_token(f.name);
+  });
 }
 
 // Request lines.
@@ -343,6 +353,7 @@ HeadError parse_request(std::string_view block, const RequestLimits& limits, Req
   const ConnectionOptions options = read_connection(head.headers);
   if (options.refused) return HeadError::Malformed;
   head.keep_alive = head.minor_version == 0 ? options.keep_alive && !options.close : !options.close;
+  head.names_others = options.others;
   if (options.upgrade && head.minor_version > 0) {
     head.upgrade = head.headers.value_of(Field::Upgrade);
   }
@@ -390,6 +401,7 @@ HeadError parse_response(std::string_view block, const ResponseContext& context,
     return HeadError::Malformed;
   }
   head.keep_alive = head.minor_version == 0 ? options.keep_alive && !options.close : !options.close;
+  head.names_others = options.others;
   head.has_content_length = body.length.has_value();
   head.content_length = body.length.value_or(0);
   const bool bodiless =

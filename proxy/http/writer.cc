@@ -9,25 +9,21 @@ namespace outrigger::http {
 namespace {
 
 void field(OutBuffer& out, std::string_view name, std::string_view value) {
-  out.append(name);
-  out.append(": ");
-  out.append(value);
-  out.append("\r\n");
+  out.append_all(name, ": ", value, "\r\n");
 }
 
 void number_field(OutBuffer& out, std::string_view name, std::uint64_t value) {
-  out.append(name);
-  out.append(": ");
+  out.append_all(name, ": ");
   out.append_decimal(value);
   out.append("\r\n");
 }
 
+// Three digits, as a parser has seen to it, or the configuration.
 void status_line(OutBuffer& out, int status) {
-  out.append("HTTP/1.1 ");
-  out.append_decimal(static_cast<std::uint64_t>(status));
-  out.append(" ");
-  out.append(reason_phrase(status));
-  out.append("\r\n");
+  const char digits[] = {static_cast<char>('0' + status / 100 % 10),
+                         static_cast<char>('0' + status / 10 % 10),
+                         static_cast<char>('0' + status % 10)};
+  out.append_all("HTTP/1.1 ", std::string_view(digits, 3), " ", reason_phrase(status), "\r\n");
 }
 
 bool wants_trailers(const Headers& headers) {
@@ -100,7 +96,7 @@ bool edited_away(const HeaderEdits* edits, Field id) {
 // Which of the known fields were passed on.
 std::uint32_t pass_fields(OutBuffer& out, const RequestHead& head, const RequestAdditions& add) {
   std::uint32_t passed = 0;
-  const HopByHop hop(head.headers);
+  const HopByHop hop(head.headers, head.names_others);
   for (const HeaderField& each : head.headers.all()) {
     if (hop.dropped(each) || replaced(each, head, add) || edited_away(add.edits, each)) continue;
     field(out, each.name, each.value);
@@ -148,12 +144,9 @@ void via(OutBuffer& out, std::uint8_t minor_version) {
 }  // namespace
 
 void write_request_head(OutBuffer& out, const RequestHead& head, const RequestAdditions& add) {
-  out.append(head.method);
-  out.append(" ");
-  out.append(add.target.prefix.empty() ? head.target : add.target.prefix);
-  out.append(add.target.rest);
-  out.append(" HTTP/1.1\r\n");
-  field(out, "Host", add.host.empty() ? head.authority : add.host);
+  out.append_all(head.method, " ", add.target.prefix.empty() ? head.target : add.target.prefix,
+                 add.target.rest,
+                 " HTTP/1.1\r\nHost: ", add.host.empty() ? head.authority : add.host, "\r\n");
   const std::uint32_t passed = pass_fields(out, head, add);
   const auto may_add = [&add, passed](Field id) {
     return !(passed & bit(id)) && !edited_away(add.edits, id);
@@ -192,7 +185,7 @@ void write_request_head(OutBuffer& out, const RequestHead& head, const RequestAd
 
 void write_response_head(OutBuffer& out, const ResponseHead& head, const ResponseAdditions& add) {
   status_line(out, head.status);
-  const HopByHop hop(head.headers);
+  const HopByHop hop(head.headers, head.names_others);
   for (const HeaderField& each : head.headers.all()) {
     const bool ours = each.id == Field::ContentLength || each.id == Field::XOutriggerRetry;
     if (!ours && !hop.dropped(each) && !edited_away(add.edits, each)) {
@@ -224,7 +217,7 @@ void write_response_head(OutBuffer& out, const ResponseHead& head, const Respons
 
 void write_informational(OutBuffer& out, const ResponseHead& head) {
   status_line(out, head.status);
-  const HopByHop hop(head.headers);
+  const HopByHop hop(head.headers, head.names_others);
   for (const HeaderField& each : head.headers.all()) {
     const bool framing = each.id == Field::ContentLength;
     if (!framing && !hop.dropped(each)) field(out, each.name, each.value);

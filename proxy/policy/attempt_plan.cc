@@ -51,9 +51,10 @@ std::uint32_t AttemptPlan::first_due_lane() const {
 }
 
 Action AttemptPlan::wait() const {
-  return {.what = Do::Wait,
-          .until = std::min({request_deadline_, phase_deadline_, lane_deadlines_[first_due_lane()],
-                             hedge_at_, idle_deadline()})};
+  TimePoint until =
+      std::min(std::min(request_deadline_, phase_deadline_), std::min(hedge_at_, idle_deadline()));
+  for (const TimePoint deadline : lane_deadlines_) until = std::min(until, deadline);
+  return {.what = Do::Wait, .until = until};
 }
 
 // While the caller still sends, nobody can be blamed for being slow but the caller.

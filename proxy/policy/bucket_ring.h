@@ -45,6 +45,9 @@ class BucketRing {
     }
   }
 
+  // Nothing has been forgotten since the newest was counted.
+  bool current(TimePoint now) const { return turn_of(now) <= newest_; }
+
   // The same counts in buckets of another length, each where its old bucket began. For a reload.
   void set_span(Duration span) {
     if (at_least_one(span) == span_) return;

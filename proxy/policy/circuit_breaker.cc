@@ -127,15 +127,15 @@ void CircuitBreaker::record(const CircuitPermit& permit, Verdict verdict, TimePo
 
 void CircuitBreaker::record_closed(Verdict verdict, TimePoint now, Duration time_to_head) {
   const bool success = verdict == Verdict::Success;
-  outcomes_.add(now, success);
+  const auto outcomes = outcomes_.add(now, success);
   if (settings_.slow_call) speeds_.add(now, time_to_head <= settings_.slow_call->over);
   consecutive_failures_ = success ? 0 : consecutive_failures_ + 1;
   if (by_hand_ == CircuitByHand::Closed) return;
-  if (const auto why = reason_to_open(now)) open(*why, now);
+  if (const auto why = reason_to_open(outcomes, now)) open(*why, now);
 }
 
-std::optional<CircuitChange> CircuitBreaker::reason_to_open(TimePoint now) const {
-  const auto outcomes = outcomes_.totals(now);
+std::optional<CircuitChange> CircuitBreaker::reason_to_open(const SuccessWindow::Totals& outcomes,
+                                                            TimePoint now) const {
   if (row_too_long(outcomes)) {
     return CircuitChange{.reason = Reason::FailuresInARow, .bad = consecutive_failures_};
   }

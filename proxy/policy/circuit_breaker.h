@@ -139,7 +139,8 @@ class CircuitBreaker {
   CircuitPermit grant_probe(TimePoint now, TimePoint deadline);
   void record_closed(Verdict verdict, TimePoint now, Duration time_to_head);
   void record_probe(const CircuitPermit& permit, Verdict verdict, TimePoint now);
-  std::optional<CircuitChange> reason_to_open(TimePoint now) const;
+  std::optional<CircuitChange> reason_to_open(const SuccessWindow::Totals& outcomes,
+                                              TimePoint now) const;
   bool row_too_long(const SuccessWindow::Totals& outcomes) const;
 
   using Reason = CircuitChange::Reason;

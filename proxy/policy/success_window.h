@@ -27,26 +27,40 @@ class SuccessWindow {
 
   explicit SuccessWindow(Duration length) : ring_(length / kBuckets) {}
 
-  void add(TimePoint now, bool success) {
+  // Those of now, this one included.
+  const Totals& add(TimePoint now, bool success) {
+    const bool current = ring_.current(now);
     Totals& bucket = ring_.at(now);
+    if (!current) sum_ = sum(now);
     ++(success ? bucket.successes : bucket.failures);
+    ++(success ? sum_.successes : sum_.failures);
+    return sum_;
   }
 
-  Totals totals(TimePoint now) const {
+  Totals totals(TimePoint now) const { return ring_.current(now) ? sum_ : sum(now); }
+
+  void clear() {
+    ring_.clear();
+    sum_ = {};
+  }
+
+  // What is in it stays, for as long as the new length says.
+  void set_length(Duration length) {
+    ring_.set_span(length / kBuckets);
+    sum_ = sum(TimePoint{});  // the newest bucket is later than that
+  }
+
+ private:
+  static constexpr int kBuckets = 10;
+
+  Totals sum(TimePoint now) const {
     Totals sum;
     ring_.newest_first(now, [&sum](const Totals& bucket) { sum += bucket; });
     return sum;
   }
 
-  void clear() { ring_.clear(); }
-
-  // What is in it stays, for as long as the new length says.
-  void set_length(Duration length) { ring_.set_span(length / kBuckets); }
-
- private:
-  static constexpr int kBuckets = 10;
-
   BucketRing<Totals, kBuckets> ring_;
+  Totals sum_;  // of its buckets, up to the newest
 };
 
 }  // namespace outrigger::policy

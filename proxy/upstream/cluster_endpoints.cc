@@ -57,13 +57,12 @@ bool ClusterState::replace_endpoints(std::span<const WantedEndpoint> wanted, Tim
     }
     const auto index = free_slot_locked();
     if (!index) break;  // kMaxSlots: more addresses than a sidecar balances over
-    slots_[*index] = {
-        .endpoint = std::make_shared<Endpoint>(Endpoint{next_endpoint_id(), want.address}),
-        .configured = std::make_shared<const std::string>(want.configured),
-        .by_hand = std::ranges::find(by_hand_, want.address) != by_hand_.end(),
-        .weight = want.weight,
-        .zone = want.zone,
-        .priority = want.priority};
+    slots_[*index] = {.endpoint = std::make_shared<Endpoint>(next_endpoint_id(), want.address),
+                      .configured = std::make_shared<const std::string>(want.configured),
+                      .by_hand = std::ranges::find(by_hand_, want.address) != by_hand_.end(),
+                      .weight = want.weight,
+                      .zone = want.zone,
+                      .priority = want.priority};
     choice_.add(*index, want.weight, now, place_locked(slots_[*index]));
     start_health_locked(*index);
     if (!slots_[*index].by_hand) watch_locked(*index, now);
@@ -93,6 +92,7 @@ std::optional<std::uint32_t> ClusterState::free_slot_locked() {
 
 void ClusterState::depart_locked(std::uint32_t index) {
   slots_[index].departing = true;
+  slots_[index].endpoint->departed = true;
   --endpoints_;
   if (ejection_) ejection_->remove(index);
   choice_.set_selectable(index, false);

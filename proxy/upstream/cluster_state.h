@@ -47,9 +47,12 @@ using exchange::Refusal;
 
 // One address of the upstream. Immutable, and one object as long as it is configured.
 struct Endpoint {
+  Endpoint(std::uint64_t is, std::string at) : id(is), address(std::move(at)) {}
+
   std::uint64_t id = 0;                   // never used twice in a daemon's life
   std::string address;                    // "10.0.0.1:8080", "[::1]:80", "unix:/path"; never a name
   mutable std::uint32_t connections = 0;  // there are, also idle ones; under the cluster's lock
+  mutable std::atomic<bool> departed{false};  // no longer one of the cluster's
 };
 using EndpointPtr = std::shared_ptr<const Endpoint>;
 // An endpoint as the user wrote it. Apart from it, as a reload may write the same address

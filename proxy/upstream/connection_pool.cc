@@ -32,7 +32,7 @@ bool ConnectionPool::keepable(const Connection& connection, TimePoint now) const
   const auto& most = settings_->limits.max_requests_per_connection;
   return connection.reusable() && now < connection.expires &&
          !(most && connection.exchanges >= *most) && idle_time(connection) > Duration{} &&
-         state_.endpoint_at(connection.slot()) == connection.endpoint();
+         !connection.endpoint()->departed.load(std::memory_order_relaxed);
 }
 
 ConnectionPool::Obtained ConnectionPool::obtain(const Ticket& ticket, bool fresh, bool careful) {

@@ -11,7 +11,7 @@ namespace {
 // The names that are passed on.
 std::string passed(const Headers& headers) {
   std::string names;
-  const HopByHop hop(headers);
+  const HopByHop hop(headers, true);
   for (const auto& field : headers.all()) {
     if (!hop.dropped(field)) names += std::string(field.name) + " ";
   }

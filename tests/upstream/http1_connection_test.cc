@@ -28,7 +28,7 @@ struct User final : ConnectionUser {
 struct Asked {
   Asked() {
     const auto endpoint =
-        std::make_shared<Endpoint>(Endpoint{.id = 1, .address = door.listener->address()});
+        std::make_shared<Endpoint>(1, door.listener->address());
     connection = Http1ConnectionFactory(loop).connect(endpoint, 0, 10s);
     connection->attach(user);
     REQUIRE(net::run_until(loop, [&] { return user.connected && !door.accepted.empty(); }));
