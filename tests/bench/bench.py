@@ -4,9 +4,9 @@
 A backend and a load generator of our own; the proxy that is measured alone on one core, all else on
 the others. In each round every proxy is measured once, one right after the other: A B C A B C. What
 counts is the CPU that a proxy used for a request: unlike requests a second it does not depend on
-what else the cores do. Responses are checked to the byte; a wrong one fails the run. A measurement
-during which other processes had more than 5 % of a core is done once more, and a round where that
-did not help is not counted and made up for.
+what else the cores do. Responses are checked to the byte; a wrong one fails its round and the run.
+A measurement during which other processes had more than 5 % of a core is done once more, and a
+round where that did not help is not counted and made up for.
 
 Prints a table and the verdicts on the targets; writes tests/bench/results/latest.json and .svg.
 Run by ./dev bench; a whole run takes about a quarter of an hour.
@@ -138,9 +138,12 @@ def parse():
                         help=f"only these (default: {','.join(workloads.NAMES)})")
     parser.add_argument("--peers", metavar="A,B", default=",".join(peers.USUAL),
                         help=f"only these (default: {','.join(peers.USUAL)})")
+    parser.add_argument("--others", type=float, default=100 * measure.DISTURBED, metavar="PERCENT",
+                        help="of a core that other processes may have (default: 5)")
     parser.add_argument("--results", type=pathlib.Path, default=HERE / "results", metavar="FOLDER",
                         help="where latest.json and latest.svg go (default: tests/bench/results)")
     options = parser.parse_args()
+    measure.DISTURBED = options.others / 100
     options.workloads = options.workloads.split(",")
     options.peers = options.peers.split(",")
     for word, known in (("workloads", [*workloads.ALL, "M", "S"]), ("peers", peers.ALL)):
@@ -186,7 +189,8 @@ def main():
     versions = {name: peers.ALL[name].version() for name in names}
     verdicts = targets.judge(run.results)
     document = report.document(run.results, verdicts, machine.description(versions),
-                               {"seconds": options.seconds, "warm_up": WARM_UP})
+                               {"seconds": options.seconds, "warm_up": WARM_UP,
+                                "others_percent": options.others})
     print(report.text(document))
     report.write(document, options.results)
     say(f"written: {options.results}/latest.json, latest.svg")

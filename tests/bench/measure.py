@@ -15,7 +15,7 @@ import machine
 import peers
 from harness import process
 
-DISTURBED = 0.05  # of a core's time, for others: more, and the measurement is done again
+DISTURBED = 0.05  # of a core for others: more, and the measurement is done again
 
 
 class Wrong(Exception):
@@ -148,7 +148,7 @@ def memory(bench, proxy, words, seconds, connections):
     result = {name: {"resident": resident, "own": own} for name, (resident, own) in sizes.items()}
     grown = result["idle"]["own"] - result["loaded_again"]["own"]
     return {**result, "bytes_per_connection": grown / connections,
-            "flat": result["loaded_again"]["resident"] - result["loaded"]["resident"]}
+            "grown_by_load": result["loaded_again"]["resident"] - result["loaded"]["resident"]}
 
 
 def _settled(proxy):

@@ -109,12 +109,12 @@ def _memory_table(memory):
     return "\n".join(lines)
 
 
-def _verdicts(targets_judged):
+def _verdicts(judged):
     lines = ["Targets, with all policies on"]
-    for each in targets_judged:
+    for each in judged:
         why = f" ({each['why']})" if each["why"] else ""
-        lines.append(f"  {each['name']:<62}{each['measured']:>9}  {each['bound']:<8}"
-                     f"{each['verdict']}{why}")
+        lines.append(f"  {each['workload']:<4}{each['name']:<52}{_cell(each['measured'], 9)}"
+                     f"  <= {each['bound']:<6g}{each['verdict']}{why}")
     return "\n".join(lines)
 
 
