@@ -25,8 +25,9 @@ import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
+os.environ.setdefault("OUTRIGGER_BIN", str(HERE.parent.parent / "build/release/outrigger"))
 
-import machine  # noqa: E402  (needs the path above)
+import machine  # noqa: E402  (needs what is above)
 import measure  # noqa: E402
 import peers  # noqa: E402
 import report  # noqa: E402

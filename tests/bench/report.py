@@ -69,7 +69,7 @@ def _cpu_table(document):
     for each in document["workloads"].values():
         names += [peer for peer in each["peers"] if peer not in names]
     lines = ["CPU of the proxy in µs a request, medians; and outrigger's ratio, median of the rounds'",
-             f"{'':<44}" + "".join(f"{name:>15}" for name in names)
+             f"{'':<48}" + "".join(f"{name:>15}" for name in names)
              + f"{'/relay':>9}{'/better':>9}{'/envoy':>9}{'rounds':>8}"]
     for name, each in document["workloads"].items():
         ours = each["peers"].get(targets.OURS, {})
@@ -78,7 +78,7 @@ def _cpu_table(document):
         ratios = "".join(_cell(ours.get(key), 9) for key in
                          ("over_relay", "over_better", "over_envoy"))
         rounds = f"{each['accepted']}/{each['rounds']}"
-        lines.append(f"{name:<17}{each['title'][:26]:<27}{cells}{ratios}{rounds:>8}"
+        lines.append(f"{name:<17}{each['title']:<31}{cells}{ratios}{rounds:>8}"
                      + ("" if each["accepted"] else "  DISTURBED"))
     return "\n".join(lines)
 

@@ -34,7 +34,8 @@ class Workload:
 
 
 def _scale(kind, count):
-    return Workload(f"S-{kind}-{count}", f"W1 with {count:,} {kind}", rounds=SCALE_ROUNDS,
+    title = f"W1 with {count:,} {kind if count > 1 else kind[:-1]}"
+    return Workload(f"S-{kind}-{count}", title, rounds=SCALE_ROUNDS,
                     peers=SCALED, **{kind: count})
 
 
