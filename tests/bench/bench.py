@@ -82,7 +82,7 @@ class Run:
             for _ in range(wanted + (wanted + 1) // 2):
                 if sum(each.accepted for each in rounds) == wanted:
                     break
-                made = self.round(workload, bench, words)
+                made = self.round(workload.name, bench, words)
                 if made:
                     rounds.append(made)
             accepted = sum(each.accepted for each in rounds)
@@ -92,16 +92,14 @@ class Run:
     def round(self, workload, bench, words):
         made = measure.Round()
         for name, proxy in bench.proxies.items():
-            try:
+            with self.failing(workload, name):
                 sample = bench.sample(proxy, words, self.options.seconds, WARM_UP)
                 if sample.disturbed:
                     say(f"  {name}: others had {sample.others:.0%} of a core; once more")
                     sample = bench.sample(proxy, words, self.options.seconds, WARM_UP)
-            except measure.Wrong as wrong:
-                self.results.failures.append(f"{workload.name} {name}: {wrong}")
-                say(f"  FAILED {name}: {wrong}")
-                return None
-            made.samples[name] = sample
+                made.samples[name] = sample
+        if len(made.samples) < len(bench.proxies):
+            return None
         say("  " + "  ".join(f"{name} {sample.cpu_us:.2f}" for name, sample in made.samples.items())
             + ("" if made.accepted else "  (disturbed: not counted)"))
         return made
@@ -111,17 +109,21 @@ class Run:
         workload = workloads.ALL["W1"]
         say(f"{workloads.MEMORY}: memory with {workloads.IDLE_CONNECTIONS:,} idle connections")
         for name in self.names:
-            with self.bench(workload, [name]) as bench:
+            with self.failing(workloads.MEMORY, name), self.bench(workload, [name]) as bench:
                 proxy = bench.proxies[name]
-                try:
-                    self.results.memory[name] = sizes = measure.memory(
-                        bench, proxy, workload.load(proxy.setup), self.options.seconds,
-                        workloads.IDLE_CONNECTIONS)
-                except measure.Wrong as wrong:
-                    self.results.failures.append(f"{workloads.MEMORY} {name}: {wrong}")
-                    say(f"  FAILED {name}: {wrong}")
-                    continue
-            say(f"  {name}: {sizes['bytes_per_connection']:.0f} B a connection")
+                sizes = measure.memory(bench, proxy, workload.load(proxy.setup),
+                                       self.options.seconds, workloads.IDLE_CONNECTIONS)
+                self.results.memory[name] = sizes
+                say(f"  {name}: {sizes['bytes_per_connection']:.0f} B a connection")
+
+    @contextlib.contextmanager
+    def failing(self, workload, name):
+        """What goes wrong is told at once and at the end, and the rest is still measured."""
+        try:
+            yield
+        except (measure.Wrong, RuntimeError, AssertionError, OSError) as error:
+            self.results.failures.append(f"{workload} {name}: {error}")
+            say(f"  FAILED {name}: {error}")
 
 
 def parse():
@@ -161,6 +163,8 @@ def available(names):
     found = []
     for name in names:
         why = peers.ALL[name].missing()
+        if why and name == targets.OURS:
+            sys.exit(f"bench: {why}")
         if why:
             say(f"without {name}: {why}")
         else:
@@ -186,7 +190,8 @@ def main():
                 continue
             for each in workloads.ALL.values():
                 if name in (each.name, each.name.split("-")[0]):
-                    run.workload(each)
+                    with run.failing(each.name, "start"):
+                        run.workload(each)
     versions = {name: peers.ALL[name].version() for name in names}
     verdicts = targets.judge(run.results)
     document = report.document(run.results, verdicts, machine.description(versions),

@@ -41,7 +41,8 @@ def panels(document):
                 found.append((f"{name}: {key} at {each['rate']:,} a second", "µs",
                               {peer: row["latency_us"][key] for peer, row in each["peers"].items()}))
         else:
-            found.append((f"{name}: {each['title']}", "µs CPU a request", values))
+            short = name.split("-")[0]  # S-routes-100: its title says the rest
+            found.append((f"{short}: {each['title']}", "µs CPU a request", values))
     if document["memory"]:
         found.append(("M: resident when idle", "MiB",
                       {peer: sizes["fresh"]["resident"] / 2**20
@@ -62,6 +63,7 @@ def svg(document):
         top += TITLE + STEP * max(len(values) for _, _, values in row) + GAP // 2
     machine = document["machine"]
     height = top + FOOT
+    disturbed = [name for name, each in document["workloads"].items() if not each["accepted"]]
     about = f"{machine['cpu']}, {machine['cores']} cores, Linux {machine['kernel']}, {machine['date']}"
     versions = ", ".join(version for name, version in machine["versions"].items()
                          if name not in ("relay", "outrigger-bare"))
@@ -73,7 +75,8 @@ def svg(document):
         f'<rect class="ground" width="{WIDTH}" height="{height}"/>',
         f'<text class="title" x="{MARGIN}" y="38">outrigger and its peers, one core each</text>',
         f'<text class="quiet" x="{MARGIN}" y="60">Shorter is better. Medians of interleaved rounds; '
-        "outrigger with all its policies and metrics on.</text>",
+        "outrigger with all its policies and metrics on."
+        + (f" Disturbed: {', '.join(disturbed)}." if disturbed else "") + "</text>",
         *parts,
         f'<text class="quiet" x="{MARGIN}" y="{height - 32}">{escape(about)}</text>',
         f'<text class="quiet" x="{MARGIN}" y="{height - 14}">{escape(versions)}</text>',

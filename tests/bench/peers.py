@@ -282,6 +282,7 @@ class OutriggerPeer:
                              "upstream": {"circuit_breaker": {}, "outlier_detection": {}}}}
 
     def __init__(self, setup, directory, core):
+        self.setup = setup
         routes = [{"name": f"r{n}", "upstream": "all",
                    **({"match": {"path_prefix": prefix}} if prefix else {})}
                   for n, prefix in enumerate(setup.prefixes)]
