@@ -97,6 +97,15 @@ std::string make_request(const Options& options) {
   return text + "\r\n" + body_pattern().substr(0, options.body);
 }
 
+// Its first line, as a JSON string may hold it.
+std::string printable_line(std::string_view text) {
+  std::string line;
+  for (const char each : text.substr(0, text.find('\r'))) {
+    line += each < ' ' || each == '"' || each == '\\' ? '?' : each;
+  }
+  return line;
+}
+
 struct Connection {
   int fd = -1;
   int64_t since = 0;  // when its request was sent, or should have been
@@ -128,7 +137,7 @@ class Load {
 
   // Until `seconds` have passed or `requests` were made, and all have been answered.
   void run(double seconds, uint64_t requests) {
-    tally_ = {};
+    tally_ = {.wrong = tally_.wrong, .errors = tally_.errors};  // those of the warm-up too
     counted_ = requests != 0;
     began_ = now();
     ends_ = began_ + std::llround(seconds * 1e9);
@@ -141,8 +150,9 @@ class Load {
       const int64_t next = start_due(time);
       if (in_flight_ == 0 && next < 0) break;
       const auto events = poller_.wait(next < 0 ? kSecond : std::max<int64_t>(next - time, 0));
-      for (const auto& event : events)
+      for (const auto& event : events) {
         on_event(*static_cast<Connection*>(event.data.ptr), event.events);
+      }
       time = now();
       if (!events.empty() || in_flight_ == 0) heard = time;
       if (time - heard > kPatience) give_up();
@@ -231,7 +241,7 @@ class Load {
     if (size < 0 && errno == EAGAIN) return;
     const bool asked = connection.since != 0;
     if (size <= 0 && connection.whole) return finish(connection);
-    if (size <= 0) return asked ? lose(connection) : forget(connection);
+    if (size <= 0) return lose(connection);
     if (!asked || connection.whole) return wrong(connection, "bytes that nobody asked for");
     take(connection, {buffer_.data(), static_cast<size_t>(size)});
   }
@@ -245,9 +255,8 @@ class Load {
         if (connection.head.size() > kMaxHead) wrong(connection, "a head without end");
         return;
       }
-      if (const auto* why = what_is_wrong_with(data.substr(0, size))) {
-        return wrong(connection, why, data);
-      }
+      const auto why = what_is_wrong_with(data.substr(0, size));
+      if (!why.empty()) return wrong(connection, why);
       connection.in_body = true;
       connection.body_read = 0;
       data.remove_prefix(size);
@@ -267,16 +276,17 @@ class Load {
     }
   }
 
-  const char* what_is_wrong_with(std::string_view head) const {
-    if (!head.starts_with("HTTP/1.1 200 ")) return "status";
+  // Empty where nothing is.
+  std::string what_is_wrong_with(std::string_view head) const {
+    if (!head.starts_with("HTTP/1.1 200 ")) return "status: " + printable_line(head);
     long size = -1;
     bool proven = false;
     each_field(head, [&](std::string_view name, std::string_view value) {
       if (same_word(name, "content-length")) size = number(value);
       if (same_word(name, kBackendField)) proven = value == kBackendValue;
     });
-    if (size != static_cast<long>(options_.expect)) return "length";
-    return proven ? nullptr : "not from the backend";
+    if (size != static_cast<long>(options_.expect)) return "length: " + std::to_string(size);
+    return proven ? "" : "not from the backend";
   }
 
   void finish(Connection& connection) {
@@ -286,27 +296,19 @@ class Load {
     settle(connection);
   }
 
-  void wrong(Connection& connection, const char* why, std::string_view data = {}) {
+  void wrong(Connection& connection, const std::string& why) {
     ++tally_.wrong;
-    if (first_wrong_.empty()) {
-      first_wrong_ = why;
-      for (const char each : data.substr(0, data.find('\r'))) {
-        if (each == data.front() && first_wrong_ == why) first_wrong_ += ": ";
-        first_wrong_ += each < ' ' || each == '"' || each == '\\' ? '?' : each;
-      }
-    }
+    if (first_wrong_.empty()) first_wrong_ = why;
     disconnect(connection);
     if (connection.since != 0) settle(connection);
   }
 
+  // One that was idle counts too: it was to be kept.
   void lose(Connection& connection) {
     ++tally_.errors;
     disconnect(connection);
-    settle(connection);
+    if (connection.since != 0) settle(connection);
   }
-
-  // Closed by the other side while idle: no harm done, but it was not kept alive.
-  void forget(Connection& connection) { disconnect(connection); }
 
   void settle(Connection& connection) {
     connection.since = 0;

