@@ -58,7 +58,10 @@ def text(document):
         parts.append(_verdicts(document["targets"]))
     parts += [f"FAILED: {each}" for each in document["failures"]]
     machine = document["machine"]
-    parts.append(f"{machine['cpu']}, {machine['cores']} cores, Linux {machine['kernel']}, "
+    settings = document["settings"]
+    parts.append(f"{settings['seconds']:g} s a measurement, others had up to "
+                 f"{settings['others_percent']:g} % of a core in those that count\n"
+                 f"{machine['cpu']}, {machine['cores']} cores, Linux {machine['kernel']}, "
                  f"{machine['date']}\n" + ", ".join(machine["versions"].values()))
     return "\n\n".join(parts)
 

@@ -159,7 +159,8 @@ class JudgingTest(unittest.TestCase):
                           "W2": [round_of(outrigger=11, others=1)], "W3": [],
                           "L20": [round_of(outrigger=11, nginx=13)]}
         document = report.document(results, targets.judge(results),
-                                   machine.description({"outrigger": "0"}), {})
+                                   machine.description({"outrigger": "0"}),
+                                   {"seconds": 2, "others_percent": 5})
         text = report.text(document)
         self.assertIn("DISTURBED", text)
         self.assertIn("1.10", text)
