@@ -17,9 +17,9 @@ def _die_with_parent():
 
 def start(command, **options):
     """Popen in a process group of its own, killed when this thread's process ends."""
-    return subprocess.Popen(
-        [str(word) for word in command], stdin=subprocess.DEVNULL, start_new_session=True,
-        preexec_fn=_die_with_parent, **options)
+    options.setdefault("stdin", subprocess.DEVNULL)
+    return subprocess.Popen([str(word) for word in command], start_new_session=True,
+                            preexec_fn=_die_with_parent, **options)
 
 
 def run(command, timeout=GUARD, **options):

@@ -1,0 +1,156 @@
+"""One measurement: a backend, a proxy, the load generator; CPU before and after, at rest.
+
+The load generator warms up, waits until all is answered, and begins at a word; after the last
+answer it keeps its connections until the CPU has been read. So what is counted is what exactly
+these requests cost, with no tick and no half request at either end.
+"""
+
+import contextlib
+import json
+import subprocess
+import time
+from dataclasses import asdict, dataclass, field
+
+import machine
+import peers
+from harness import process
+
+DISTURBED = 0.05  # of a core for others: more, and the measurement is done again
+
+
+class Wrong(Exception):
+    """Responses that were not the right ones, or none."""
+
+
+@dataclass
+class Sample:
+    cpu_us: float        # of the proxy, a request
+    per_second: float
+    requests: int
+    latency_us: dict
+    others: float        # CPU of other processes, cores
+    late: int = 0        # open loop: requests sent over 1 ms after their time
+    unsent: int = 0
+
+    @property
+    def disturbed(self):
+        return self.others > DISTURBED
+
+
+@dataclass
+class Round:
+    """A sample of each peer, one right after the other."""
+    samples: dict = field(default_factory=dict)
+
+    @property
+    def accepted(self):
+        return not any(sample.disturbed for sample in self.samples.values())
+
+    def to_json(self):
+        return {"accepted": self.accepted,
+                "samples": {name: asdict(sample) for name, sample in self.samples.items()}}
+
+
+class Backend:
+    def __init__(self, cores, endpoints=1):
+        words = ["taskset", "-c", ",".join(map(str, cores.backend)), peers.tool("backend"),
+                 endpoints]
+        self._process = process.start(words, stdout=subprocess.PIPE, text=True)
+        self.pid = self._process.pid
+        self.ports = [int(port) for port in self._process.stdout.readline().split()]
+        if len(self.ports) != endpoints:
+            raise RuntimeError("the backend did not start")
+
+    def stop(self):
+        process.kill(self._process)
+        self._process.stdout.close()
+
+
+class Load:
+    """Warm when made; go() is the measured part; its connections stay until it is closed."""
+
+    def __init__(self, cores, port, words):
+        command = ["taskset", "-c", ",".join(map(str, cores.load)), peers.tool("load"),
+                   "--port", port, "--wait", *words]
+        self._process = process.start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                      text=True)
+        self.pid = self._process.pid
+        self._read()
+
+    def _read(self):
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"the load generator ended with {self._process.wait()}")
+        return line
+
+    def go(self):
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        report = json.loads(self._read())
+        if report["wrong"] or report["errors"]:
+            raise Wrong(f"{report['wrong']} wrong responses ({report['first_wrong']}), "
+                        f"{report['errors']} lost, {report['requests']} right")
+        return report
+
+    def close(self):
+        process.kill(self._process)
+        self._process.stdin.close()
+        self._process.stdout.close()
+
+
+@dataclass
+class Bench:
+    """Proxies that stand side by side before one backend, and the means to ask one of them."""
+    cores: machine.Cores
+    backend: Backend
+    proxies: dict
+
+    @classmethod
+    @contextlib.contextmanager
+    def of(cls, cores, names, setup_of, endpoints, directory):
+        with contextlib.ExitStack() as stack:
+            backend = Backend(cores, endpoints)
+            stack.callback(backend.stop)
+            setup = setup_of(backend.ports)
+            proxies = {}
+            for name in names:
+                proxies[name] = peers.ALL[name](setup, directory, cores.proxy)
+                stack.callback(proxies[name].stop)
+            yield cls(cores, backend, proxies)
+
+    def load(self, proxy, words):
+        return contextlib.closing(Load(self.cores, proxy.port, words))
+
+    def sample(self, proxy, words, seconds, warm_up):
+        with self.load(proxy, [*words, "--seconds", seconds, "--warm-up", warm_up]) as load:
+            ours = [pid for each in self.proxies.values() for pid in each.pids]
+            others = machine.Disturbance([*ours, self.backend.pid, load.pid], self.cores.all)
+            before = machine.cpu_seconds(proxy.pids)
+            report = load.go()
+            cpu = machine.cpu_seconds(proxy.pids) - before
+            return Sample(cpu_us=cpu / report["requests"] * 1e6, per_second=report["per_second"],
+                          requests=report["requests"], latency_us=report["latency_us"],
+                          others=others.seen(), late=report["late"],
+                          unsent=report["asked"] - report["requests"])
+
+
+def memory(bench, proxy, words, seconds, connections):
+    """Bytes: fresh, after each of two loads, with so many idle connections that each had a request."""
+    sizes = {"fresh": machine.resident_and_own(proxy.pids)}
+    for name in ("loaded", "loaded_again"):
+        with bench.load(proxy, [*words, "--seconds", seconds]) as load:
+            load.go()
+        sizes[name] = _settled(proxy)
+    idle = ["--connections", connections, "--in-flight", 16, "--requests", connections]
+    with bench.load(proxy, [*words, *idle]) as load:
+        load.go()
+        sizes["idle"] = _settled(proxy)
+    result = {name: {"resident": resident, "own": own} for name, (resident, own) in sizes.items()}
+    grown = result["idle"]["own"] - result["loaded_again"]["own"]
+    return {**result, "bytes_per_connection": grown / connections,
+            "grown_by_load": result["loaded_again"]["resident"] - result["loaded"]["resident"]}
+
+
+def _settled(proxy):
+    time.sleep(0.5)  # for it to see its callers gone
+    return machine.resident_and_own(proxy.pids)
