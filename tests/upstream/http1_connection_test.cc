@@ -27,8 +27,7 @@ struct User final : ConnectionUser {
 // A PUT of ten bytes is on its way, and the other end reads what comes.
 struct Asked {
   Asked() {
-    const auto endpoint =
-        std::make_shared<Endpoint>(1, door.listener->address());
+    const auto endpoint = std::make_shared<Endpoint>(1, door.listener->address());
     connection = Http1ConnectionFactory(loop).connect(endpoint, 0, 10s);
     connection->attach(user);
     REQUIRE(net::run_until(loop, [&] { return user.connected && !door.accepted.empty(); }));
