@@ -425,9 +425,18 @@ void Connection::run() {
     if (looks_whole || !exchange.head_sent()) stream_->reset();
     return close_after_flush();
   }
+  if (caller_is_done()) return die();
   if (request_->close || request_->exchange.tunnelled()) return close_after_flush();
   if (!request_->body_done) return resume_body();  // the rest is read and dropped
   if (!congested_) next_request();  // else when the caller has taken some of it: on_writable()
+}
+
+// It has said that this request is its last (RFC 9112, 9.6), and has sent it whole: nothing more
+// comes for which a reset could take the answer from it.
+bool Connection::caller_is_done() const {
+  const auto& exchange = request_->exchange;
+  return !exchange.request().keep_alive && request_->body_done && !exchange.tunnelled() &&
+         partial_.empty() && stream_->queued() == 0;
 }
 
 void Connection::next_request() {

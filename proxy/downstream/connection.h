@@ -85,6 +85,7 @@ class Connection final : public net::Retirable,
 
   // Between requests.
   void run() override;  // after an exchange is over
+  bool caller_is_done() const;
   void next_request();
   bool must_close() const;
   void close_after_flush();

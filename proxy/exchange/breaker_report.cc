@@ -50,10 +50,10 @@ std::string cause_of(const policy::CircuitChange& change) {
                      change.observed ? ", but mode is observe: nothing is refused" : "");
 }
 
-void report(const policy::OptionalBreaker::Changes& changes, std::string_view scope,
-            const std::string& name, Events* events) {
-  for (std::size_t i = 0; changes && i < changes->count; ++i) {
-    const policy::CircuitChange& change = changes->list[i];
+void report_each(const policy::CircuitBreaker::Changes& changes, std::string_view scope,
+                 const std::string& name, Events* events) {
+  for (std::size_t i = 0; i < changes.count; ++i) {
+    const policy::CircuitChange& change = changes.list[i];
     const bool by_hand = change.reason == Reason::ByHand;
     std::string cause = cause_of(change);
     log::warn("{} {}: circuit breaker {}{}: {}", scope, name, label(change.to),

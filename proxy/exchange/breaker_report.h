@@ -9,9 +9,14 @@
 
 namespace outrigger::exchange {
 
-// What `changes` holds, if anything. `scope`: route or upstream, a literal. `events` may be null.
-void report(const policy::OptionalBreaker::Changes& changes, std::string_view scope,
-            const std::string& name, Events* events);
+// `scope`: route or upstream, a literal. `events` may be null.
+void report_each(const policy::CircuitBreaker::Changes& changes, std::string_view scope,
+                 const std::string& name, Events* events);
+// What `changes` holds, if anything.
+inline void report(const policy::OptionalBreaker::Changes& changes, std::string_view scope,
+                   const std::string& name, Events* events) {
+  if (changes) report_each(*changes, scope, name, events);
+}
 
 // "6 of 20 failed; open for 5.2 s"
 std::string cause_of(const policy::CircuitChange& change);

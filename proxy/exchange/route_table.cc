@@ -113,6 +113,7 @@ std::uint32_t RouteTable::HostRoutes::add_prefix(std::string_view prefix) {
 
 std::optional<std::uint32_t> RouteTable::find(const RouteQuery& query) const {
   const ComparablePath path(query.path);
+  if (exact_hosts_.empty() && longest_wildcard_ == 0) return any_host_.find(query, path.view());
   const auto host = host_only(query.host);
   if (const auto found = exact_hosts_.find(host); found != exact_hosts_.end()) {
     if (const auto route = found->second.find(query, path.view())) return route;
@@ -131,8 +132,11 @@ std::optional<std::uint32_t> RouteTable::find(const RouteQuery& query) const {
 
 std::optional<std::uint32_t> RouteTable::HostRoutes::find(const RouteQuery& query,
                                                           std::string_view path) const {
-  if (const auto found = exact.find(path); found != exact.end()) {
-    if (const auto route = first_passing(found->second, query, path)) return route;
+  if (!exact.empty()) {
+    const auto found = exact.find(path);
+    const auto route =
+        found == exact.end() ? std::nullopt : first_passing(found->second, query, path);
+    if (route) return route;
   }
   for (auto node = longest_prefix(path);; node = prefixes[node].parent) {
     if (const auto route = first_passing(prefixes[node].candidates, query, path)) return route;
@@ -145,7 +149,7 @@ std::optional<std::uint32_t> RouteTable::HostRoutes::find(const RouteQuery& quer
 // The deepest node that `path` lies under; it may be one on the way to a prefix, without routes.
 std::uint32_t RouteTable::HostRoutes::longest_prefix(std::string_view path) const {
   std::uint32_t node = 0;
-  if (!path.starts_with('/')) return node;
+  if (!path.starts_with('/') || prefixes[node].children.empty()) return node;
   path.remove_prefix(1);
   for (bool more = true; more;) {
     more = path.find('/') != std::string_view::npos;

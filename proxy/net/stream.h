@@ -46,8 +46,9 @@ class Stream {
   static constexpr std::size_t kMaxQueued = 4 * 1024 * 1024;
   static constexpr std::size_t kMaxPieces = 32;
   // What the kernel takes beyond what it can send (TCP_NOTSENT_LOWAT). Else it takes megabytes for
-  // a peer that does not read, in memory that counts for the pod and in time that others wait.
-  static constexpr int kMaxUnsent = 128 * 1024;
+  // a peer that does not read, in memory that counts for the pod and in time that others wait: for
+  // one with a tiny window it cuts them into segments of 48 bytes, each with a kilobyte of its own.
+  static constexpr int kMaxUnsent = 16 * 1024;
   // Streams of one loop that may linger at a time; further ones are closed when they are flushed.
   static constexpr int kMaxLingering = 256;
   // What a lingering stream reads and drops, at most.

@@ -248,7 +248,7 @@ void ClusterState::take_slot_locked(Waiter& waiter, std::uint32_t index, bool pr
   choice_.on_start(index, now);
   adaptive_.acquire();
   if (waiter.first_try) budget_.deposit(now);
-  update_selectable_locked(index);
+  update_limited_locked(index);
   Ticket& ticket = waiter.ticket;
   ticket.slot = index;
   ticket.endpoint = slot.endpoint.get();

@@ -279,6 +279,13 @@ class ClusterState {
   void leave_adaptive_locked(Ticket& ticket);
   void take_slot_locked(Waiter& waiter, std::uint32_t slot, bool probation, TimePoint now);
   void update_selectable_locked(std::uint32_t slot);
+  // After a try began or ended there, which matters to limits of each endpoint only.
+  void update_limited_locked(std::uint32_t slot) {
+    const auto& limits = settings_.limits;
+    if (limits.max_requests_per_endpoint || limits.max_connections_per_endpoint) {
+      update_selectable_locked(slot);
+    }
+  }
   bool selectable_locked(std::uint32_t slot) const;
   void pause_draining_locked(std::uint32_t slot, TimePoint now);
   void advance_locked(TimePoint now);

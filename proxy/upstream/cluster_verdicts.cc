@@ -67,7 +67,7 @@ void ClusterState::settle(Ticket& ticket, const policy::TryEnd& end, Duration ti
       if (change.restored) choice_.forget_latency(ticket.slot);
     }
     ticket.sample = (ticket.sample && (timed || ticket.failed)) || says_slow;
-    update_selectable_locked(ticket.slot);
+    if (end.draining || change.ejected || change.restored) update_selectable_locked(ticket.slot);
   }
   report(ticket.slot, change);
   exchange::report(breaker_changes, kScope, name_, events_);
@@ -140,7 +140,7 @@ void ClusterState::finish(Ticket& ticket, Duration time_to_head, bool connection
   --slot.requests;
   if (!connection_stays) --slot.connections;
   choice_.on_end(ticket.slot, now, time_to_head, ticket.failed, ticket.sample);
-  update_selectable_locked(ticket.slot);
+  update_limited_locked(ticket.slot);
   free_if_drained_locked(ticket.slot);
   if (connection_stays) {
     limit_.release_request_keep_connection();

@@ -72,7 +72,7 @@ class ConnectionsTest(Case):
 
     def test_the_caller_may_close_and_the_upstream_connection_stays(self):
         origin = self.origin()
-        daemon = self.proxy(origin)
+        daemon = self.proxy(origin, workers=1)
         client = self.client(daemon)
         response = client.get("/", {"Connection": "close"})
         self.assertIn("close", response.fields.tokens("Connection"))
