@@ -122,6 +122,7 @@ bool same_endpoint(const config::Endpoint& a, const config::Endpoint& b) {
 Daemon::Daemon()
     : seed_(random_seed()),
       events_(unix_ms_now),
+      access_log_(seed_, unix_ms_now),
       tick_timer_(loop_, *this),
       drain_timer_(loop_, *this) {}
 
@@ -221,6 +222,12 @@ Daemon::Prepared Daemon::prepare(config::Config loaded) const {
       prepared.errors.push_back(rules.error());
     }
   }
+  auto access_log = access_log_.open(loaded.access_log);
+  if (access_log) {
+    prepared.access_log = std::move(access_log.value());
+  } else {
+    prepared.errors.push_back(access_log.error());
+  }
   if (config_) refuse_moves(*config_, loaded, prepared.errors);
   prepared.config = std::make_shared<const config::Config>(std::move(loaded));
   return prepared;
@@ -265,7 +272,9 @@ void Daemon::come_into_force(Prepared prepared) {
   buffered_.set_bound(*config->overload.max_buffered_bytes);
   for (const BoundListener& listener : listeners_) assignment.counters.push_back(listener.counters);
   assignment.new_listeners = std::move(prepared.new_listeners);
-  assignment.observer = meter_.observer_for(catalogue_of(*config));
+  access_log_.use(config->access_log, std::move(prepared.access_log));
+  assignment.observer =
+      access_log_.observer_for(0, *config, meter_.observer_for(catalogue_of(*config)));
   start_health_checks();
   start_discovery(before ? *before : config::Config{});
   worker_->assign(std::move(assignment));
@@ -352,7 +361,7 @@ void Daemon::watch_signals() {
     std::string report;
     reload(report);
   });
-  watch(SIGUSR1, [] { log::info("SIGUSR1: there is no log file to reopen"); });
+  watch(SIGUSR1, [this] { reopen_logs(); });
   watch(SIGUSR2,
         [] { log::warn("SIGUSR2: handing over sockets is not supported by this version"); });
 }
@@ -364,6 +373,7 @@ int Daemon::run() {
   loop_.run();
   ignore_signals();
   worker_->stop();
+  access_log_.stop();
   report_crashes(nullptr);
   return exit_status_;
 }
@@ -393,6 +403,14 @@ void Daemon::on_stop_signal() {
   }
   stopping_ = true;
   drain();
+}
+
+void Daemon::reopen_logs() {
+  if (!access_log_.on()) return log::info("SIGUSR1: there is no log file to reopen");
+  if (const auto error = access_log_.reopen()) {
+    return log::error("{}; what was open before stays", *error);
+  }
+  log::info("access log reopened");
 }
 
 void Daemon::on_timer(net::Timer& timer) {
@@ -587,6 +605,7 @@ exchange::LiveState Daemon::live() const {
   live.buffered_bytes_limit = buffered_.bound();
   live.draining = draining_;
   live.endpoint_labels = config_->metrics.endpoint_labels;
+  live.access_log_dropped = access_log_.dropped();
   live.reloads_succeeded = reloads_succeeded_;
   live.reloads_failed = reloads_failed_;
   live.last_reload_successful = last_reload_successful_;

@@ -283,7 +283,7 @@ TEST_CASE("what a later version will know is refused by name") {
   }
   refused(with_upstream("    health_check: {tcp: {}, grpc: {}}\n"),
           "upstreams.app.health_check.grpc");
-  for (const std::string key : {"access_log", "tracing", "spool", "tls"}) {
+  for (const std::string key : {"tracing", "spool", "tls"}) {
     refused(with_top(key + ": {}\n"), key);
   }
   refused(with_top("metrics: {buckets: [1, 2]}\n"), "metrics.buckets");
