@@ -35,25 +35,26 @@ TEST_CASE("what cannot stand in a line is escaped wherever it stands") {
   struct Row {
     std::string text, json, plain;
   };
-  for (const Row& row : {Row{"\"", R"(\")", R"(\")"},
-                         {"\\", R"(\\)", R"(\\)"},
-                         {"\n", R"(\u000a)", R"(\x0a)"},
-                         {"\r", R"(\u000d)", R"(\x0d)"},
-                         {std::string(1, '\0'), R"(\u0000)", R"(\x00)"},
-                         {"\x1b", R"(\u001b)", R"(\x1b)"},
-                         {"\x7f", R"(\u007f)", R"(\x7f)"},
-                         {"\xff", R"(\ufffd)", R"(\xff)"},
-                         {"\xc3", R"(\ufffd)", R"(\xc3)"},
-                         {"\xc3\xa9", "\xc3\xa9", "\xc3\xa9"},                  // é
-                         {"\xe2\x82\xac", "\xe2\x82\xac", "\xe2\x82\xac"},      // €
-                         {"\xf0\x9f\x98\x80", "\xf0\x9f\x98\x80", "\xf0\x9f\x98\x80"},
-                         {"\xc2\x85", R"(\u0085)", R"(\xc2\x85)"},              // next line
-                         {"\xe2\x80\xa8", R"(\u2028)", R"(\xe2\x80\xa8)"},      // line separator
-                         {"\xe2\x80\xae", R"(\u202e)", R"(\xe2\x80\xae)"},      // right to left
-                         {"\xc0\xaf", R"(\ufffd\ufffd)", R"(\xc0\xaf)"},        // not the shortest
-                         {"\xe0\x80\xaf", R"(\ufffd\ufffd\ufffd)", R"(\xe0\x80\xaf)"},
-                         {"\xed\xa0\x80", R"(\ufffd\ufffd\ufffd)", R"(\xed\xa0\x80)"},
-                         {"\xf4\x90\x80\x80", R"(\ufffd\ufffd\ufffd\ufffd)", R"(\xf4\x90\x80\x80)"}}) {
+  for (const Row& row :
+       {Row{"\"", R"(\")", R"(\")"},
+        {"\\", R"(\\)", R"(\\)"},
+        {"\n", R"(\u000a)", R"(\x0a)"},
+        {"\r", R"(\u000d)", R"(\x0d)"},
+        {std::string(1, '\0'), R"(\u0000)", R"(\x00)"},
+        {"\x1b", R"(\u001b)", R"(\x1b)"},
+        {"\x7f", R"(\u007f)", R"(\x7f)"},
+        {"\xff", R"(\ufffd)", R"(\xff)"},
+        {"\xc3", R"(\ufffd)", R"(\xc3)"},
+        {"\xc3\xa9", "\xc3\xa9", "\xc3\xa9"},              // é
+        {"\xe2\x82\xac", "\xe2\x82\xac", "\xe2\x82\xac"},  // €
+        {"\xf0\x9f\x98\x80", "\xf0\x9f\x98\x80", "\xf0\x9f\x98\x80"},
+        {"\xc2\x85", R"(\u0085)", R"(\xc2\x85)"},          // next line
+        {"\xe2\x80\xa8", R"(\u2028)", R"(\xe2\x80\xa8)"},  // line separator
+        {"\xe2\x80\xae", R"(\u202e)", R"(\xe2\x80\xae)"},  // right to left
+        {"\xc0\xaf", R"(\ufffd\ufffd)", R"(\xc0\xaf)"},    // not the shortest
+        {"\xe0\x80\xaf", R"(\ufffd\ufffd\ufffd)", R"(\xe0\x80\xaf)"},
+        {"\xed\xa0\x80", R"(\ufffd\ufffd\ufffd)", R"(\xed\xa0\x80)"},
+        {"\xf4\x90\x80\x80", R"(\ufffd\ufffd\ufffd\ufffd)", R"(\xf4\x90\x80\x80)"}}) {
     for (std::size_t before = 0; before < 20; ++before) {
       for (std::size_t after = 0; after < 10; ++after) {
         const std::string a(before, 'a'), b(after, 'b');

@@ -78,7 +78,7 @@ TEST_CASE("a line that does not fit before the end begins at the start") {
   CHECK(take_all(ring) == "a\nb\n");
 }
 
-TEST_CASE("wherever it was emptied, there is room for a burst, and the writer hears of it in time") {
+TEST_CASE("wherever it was emptied there is room for a burst, and the writer is told in time") {
   for (std::size_t length = 1; length < kMost; ++length) {
     LineRing ring(kMost, kSmall);
     const std::string line = std::string(length - 1, 'x') + '\n';
