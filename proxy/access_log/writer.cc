@@ -147,15 +147,25 @@ bool Writer::write_all() {
 }
 
 bool Writer::write(File& file) {
+  const bool rest_gone = write_rest(file);
   if (file.next) {
-    if (file.output.has_rest() && file.output.write_rest().outcome != Output::Outcome::Written) {
-      ++dropped_;
-    }
+    if (!rest_gone) ++dropped_;
     file.output = std::move(*std::exchange(file.next, std::nullopt));
+  } else if (full_ == file.output.fd()) {
+    return false;
   }
   bool all = true;
   for (const auto& lane : file.read) all = write_lane(file, lane->ring) && all;
-  return all && !(file.output.has_rest() && error_ == 0);
+  return all;
+}
+
+// What the last write has left of a line.
+bool Writer::write_rest(File& file) {
+  if (!file.output.has_rest()) return true;
+  const Output::Progress progress = file.output.write_rest();
+  if (progress.outcome == Output::Outcome::Full) full_ = file.output.fd();
+  if (progress.outcome == Output::Outcome::Failed) error_ = progress.error;
+  return progress.outcome == Output::Outcome::Written;
 }
 
 // Twice, as lines may stand at the end of the ring and at its beginning; not for as long as there

@@ -84,6 +84,7 @@ class Writer {
   bool left_for_good(File& file);
   bool write_all();
   bool write(File& file);
+  bool write_rest(File& file);
   bool write_lane(File& file, LineRing& ring);
   void drop(std::string_view lines, int error);
   void give_up(File& file);

@@ -1,6 +1,7 @@
 #include "proxy/access_log/access_log.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -220,6 +221,31 @@ TEST_CASE("nobody reads: the worker goes on, and all is counted that nobody will
   const auto whole = static_cast<std::uint64_t>(std::ranges::count(seen, '\n'));
   CHECK(whole > 0);
   CHECK(whole + daemon.log.dropped() == kLines);
+}
+
+TEST_CASE("a line that a pipe takes in pieces is whole without another that follows it") {
+  const Files files;
+  const std::string path = files.at("fifo");
+  REQUIRE(mkfifo(path.c_str(), 0600) == 0);
+  const int reader = open(path.c_str(), O_RDONLY | O_NONBLOCK);
+  REQUIRE(fcntl(reader, F_SETPIPE_SZ, 4096) == 4096);
+  Daemon daemon;
+  REQUIRE_FALSE(daemon.configure(config::AccessLog{.path = path}));
+  const std::string hostile(2000, '\x01');
+  auto large = record();
+  large.path = hostile;
+  auto observer = daemon.observer();
+  observer->on_exchange(large);
+  std::string seen;
+  pollfd asked{.fd = reader, .events = POLLIN, .revents = 0};
+  while (!seen.ends_with('\n') && poll(&asked, 1, 10'000) == 1) {
+    char bytes[4096];
+    const ssize_t got = read(reader, bytes, sizeof(bytes));
+    seen.append(bytes, static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+  }
+  close(reader);
+  CHECK(seen.size() > 12'000);
+  CHECK(seen.ends_with("\"tries\":[]}\n"));
 }
 
 TEST_CASE("an observer allocates nothing when it is warm") {
