@@ -10,16 +10,36 @@ constexpr std::uint64_t kOnes = 0x0101010101010101;
 constexpr std::uint64_t kHighs = 0x8080808080808080;
 constexpr char kHex[] = "0123456789abcdef";
 
-constexpr std::uint64_t any_is(std::uint64_t word, unsigned char byte) {
-  const std::uint64_t x = word ^ (kOnes * byte);
-  return (x - kOnes) & ~x & kHighs;
+// Its high bits say of eight bytes at once where one is not printable ASCII, or a quote or
+// backslash; beside such a one also where none is.
+constexpr std::uint64_t suspects(std::uint64_t word) {
+  return word | (word + kOnes) | (word - kOnes * ' ') | ((word ^ kOnes * '"') - kOnes) |
+         ((word ^ kOnes * '\\') - kOnes);
 }
 
-// Of eight bytes at once: is any not printable ASCII, or a quote or backslash?
-constexpr bool needs_care(std::uint64_t word) {
-  const std::uint64_t below_space = (word - kOnes * 0x20) & ~word;
-  return ((word | below_space) & kHighs) != 0 ||
-         (any_is(word, '"') | any_is(word, '\\') | any_is(word, 0x7f)) != 0;
+template <class Word>
+std::uint64_t load(const char* at) {
+  Word word;
+  std::memcpy(&word, at, sizeof(word));
+  return word;
+}
+
+// Nearly always so; looked at in words, the last of which overlaps the one before.
+bool all_plain(std::string_view text) {
+  const char* const data = text.data();
+  const std::size_t size = text.size();
+  std::uint64_t found = 0;
+  if (size >= 8) {
+    for (std::size_t i = 0; i + 8 < size; i += 8) found |= suspects(load<std::uint64_t>(data + i));
+    found |= suspects(load<std::uint64_t>(data + size - 8));
+  } else if (size >= 4) {
+    found = suspects(load<std::uint32_t>(data) | load<std::uint32_t>(data + size - 4) << 32);
+  } else if (size > 0) {
+    found = suspects(kOnes * 'a' << 24 | load<std::uint8_t>(data) |
+                     load<std::uint8_t>(data + size / 2) << 8 |
+                     load<std::uint8_t>(data + size - 1) << 16);
+  }
+  return (found & kHighs) == 0;
 }
 
 constexpr bool is_plain(unsigned char c) {
@@ -114,23 +134,23 @@ char* escape_one(char* out, std::string_view& rest) {
   return out;
 }
 
+// Apart, so that the usual way needs no more registers than it has.
+template <class Style>
+[[gnu::noinline]] char* escape_with_care(char* out, std::string_view text) {
+  while (!text.empty()) {
+    if (text.size() >= 8 && all_plain(text.substr(0, 8))) {
+      out = put(out, text.substr(0, 8));
+      text.remove_prefix(8);
+    } else {
+      out = escape_one<Style>(out, text);
+    }
+  }
+  return out;
+}
+
 template <class Style>
 char* escape(char* out, std::string_view text) {
-  while (text.size() >= 8) {
-    std::uint64_t word;
-    std::memcpy(&word, text.data(), 8);
-    if (needs_care(word)) {
-      for (std::size_t end = text.size() - 8; text.size() > end;) {
-        out = escape_one<Style>(out, text);
-      }
-      continue;
-    }
-    std::memcpy(out, &word, 8);
-    out += 8;
-    text.remove_prefix(8);
-  }
-  while (!text.empty()) out = escape_one<Style>(out, text);
-  return out;
+  return all_plain(text) ? put(out, text) : escape_with_care<Style>(out, text);
 }
 
 }  // namespace

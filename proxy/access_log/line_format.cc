@@ -1,6 +1,7 @@
 #include "proxy/access_log/line_format.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <chrono>
 #include <cstring>
@@ -45,25 +46,46 @@ char* put(char* out, std::string_view text) {
   return out + text.size();
 }
 
-template <class Number>
-char* put_number(char* out, Number value) {
-  return std::to_chars(out, out + 20, value).ptr;
+constexpr auto kPairs = [] {
+  std::array<char, 200> pairs{};
+  for (std::size_t i = 0; i < 100; ++i) {
+    pairs[2 * i] = static_cast<char>('0' + i / 10);
+    pairs[2 * i + 1] = static_cast<char>('0' + i % 10);
+  }
+  return pairs;
+}();
+
+// Two digits, of what is less than 100.
+char* put_pair(char* out, std::uint64_t value) {
+  std::memcpy(out, &kPairs[2 * value], 2);
+  return out + 2;
 }
 
-template <int Digits>
-void put_digits(char* out, std::uint64_t value) {
-  for (int i = Digits; i-- > 0; value /= 10) out[i] = static_cast<char>('0' + value % 10);
+// Most are a status, or small.
+char* put_number(char* out, std::uint64_t value) {
+  if (value >= 1000) return std::to_chars(out, out + 20, value).ptr;
+  if (value >= 100) {
+    *out++ = static_cast<char>('0' + value / 100);
+    return put_pair(out, value % 100);
+  }
+  if (value >= 10) return put_pair(out, value);
+  *out++ = static_cast<char>('0' + value);
+  return out;
+}
+char* put_number(char* out, int value) {
+  return put_number(out, static_cast<std::uint64_t>(value));
 }
 
 // To the microsecond.
 char* put_seconds(char* out, Duration time) {
-  const auto ns = static_cast<std::uint64_t>(std::max(time, Duration{}).count());
-  const std::uint64_t us = ns / 1000;
+  const auto us = static_cast<std::uint64_t>(std::max(time, Duration{}).count()) / 1000;
   const std::uint64_t whole = us / 1'000'000;
+  const auto part = static_cast<std::uint32_t>(us - whole * 1'000'000);
   out = put_number(out, whole);
-  *out = '.';
-  put_digits<6>(out + 1, us - whole * 1'000'000);
-  return out + 7;
+  *out++ = '.';
+  out = put_pair(out, part / 10'000);
+  out = put_pair(out, part / 100 % 100);
+  return put_pair(out, part % 100);
 }
 
 struct Json {
@@ -246,17 +268,20 @@ char* Timestamp::write(char* out, std::int64_t unix_ms) {
     const sys_seconds at{std::chrono::seconds(second)};
     const sys_days day = floor<days>(at);
     const year_month_day date{day};
+    const auto year = static_cast<std::uint64_t>(static_cast<int>(date.year()));
     const auto time = static_cast<std::uint64_t>((at - day).count());
     std::memcpy(text_, "0000-00-00T00:00:00.000Z", kSize);
-    put_digits<4>(text_, static_cast<std::uint64_t>(static_cast<int>(date.year())));
-    put_digits<2>(text_ + 5, static_cast<unsigned>(date.month()));
-    put_digits<2>(text_ + 8, static_cast<unsigned>(date.day()));
-    put_digits<2>(text_ + 11, time / 3600);
-    put_digits<2>(text_ + 14, time / 60 % 60);
-    put_digits<2>(text_ + 17, time % 60);
+    put_pair(put_pair(text_, year / 100 % 100), year % 100);
+    put_pair(text_ + 5, static_cast<unsigned>(date.month()));
+    put_pair(text_ + 8, static_cast<unsigned>(date.day()));
+    put_pair(text_ + 11, time / 3600);
+    put_pair(text_ + 14, time / 60 % 60);
+    put_pair(text_ + 17, time % 60);
   }
   std::memcpy(out, text_, kSize);
-  put_digits<3>(out + 20, static_cast<std::uint64_t>(unix_ms - second * 1000));
+  const auto ms = static_cast<std::uint64_t>(unix_ms - second * 1000);
+  out[20] = static_cast<char>('0' + ms / 100);
+  put_pair(out + 21, ms % 100);
   return out + kSize;
 }
 
@@ -299,7 +324,10 @@ char* LineFormat::write_as(char* out, const ExchangeRecord& record, std::int64_t
   out = put_number(Style::template key<"bytes_in">(out), record.request_bytes);
   out = put_number(Style::template key<"bytes_out">(out), record.response_bytes);
   out = put_seconds(Style::template key<"duration_seconds">(out), record.duration);
-  out = foreign(Style::template key<"caller">(out), record.caller_address, kMaxAddress);
+  // Made by us, of an address.
+  out = put(Style::template key<"caller">(out), "\"");
+  out = put(out, record.caller_address);
+  *out++ = '"';
   out = put_tries<Style>(out, record, upstreams_);
   if (truncated) out = put(Style::template key<"truncated">(out), "true");
   if constexpr (Style::kIsJson) *out++ = '}';

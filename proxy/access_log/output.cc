@@ -30,7 +30,7 @@ bool is_regular(int fd) {
 int mode_for(const std::string& path) {
   struct stat status {};
   const bool fifo = stat(path.c_str(), &status) == 0 && S_ISFIFO(status.st_mode);
-  return fifo ? O_RDWR : O_WRONLY;
+  return fifo ? O_RDWR : O_WRONLY | O_CREAT;
 }
 
 bool takes_more(int fd) {
@@ -42,11 +42,10 @@ bool takes_more(int fd) {
 
 Result<Output, std::string> Output::open(const std::string& path) {
   const int standard = standard_stream(path);
-  const int fd =
-      standard >= 0
-          ? fcntl(standard, F_DUPFD_CLOEXEC, 3)
-          : ::open(path.c_str(),
-                   mode_for(path) | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0644);
+  const int fd = standard >= 0
+                     ? fcntl(standard, F_DUPFD_CLOEXEC, 3)
+                     : ::open(path.c_str(),
+                              mode_for(path) | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0644);
   if (fd < 0) {
     return Result<Output, std::string>("access_log.path " + path +
                                        ": cannot be opened: " + std::strerror(errno));

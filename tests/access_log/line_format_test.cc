@@ -182,7 +182,7 @@ TEST_CASE("whatever is in a record makes one line, of JSON where it should be, w
       bytes.resize(5000, '\x01');
     }
     auto made = record();
-    made.method = made.host = made.path = made.request_id = made.caller_address = bytes;
+    made.method = made.host = made.path = made.request_id = bytes;
     made.addresses = all;
     made.fell_back = true;
     made.aborted = exchange::AbortSide::Upstream;

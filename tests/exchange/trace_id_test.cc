@@ -1,6 +1,7 @@
 #include "proxy/exchange/trace_id.h"
 
 #include <string>
+#include <vector>
 
 #include "tests/support/catch.h"
 
@@ -15,8 +16,8 @@ TEST_CASE("the trace is the second part of a traceparent") {
 }
 
 TEST_CASE("what is no traceparent names no trace") {
-  for (const std::string& text : {
-           std::string(),
+  for (const std::string& text : std::vector<std::string>{
+           "",
            "00-" + kTrace,
            "00-" + kTrace + "-00f067aa0ba902b7-0",
            "00-" + kTrace + "-00f067aa0ba902b7-01-more",
