@@ -215,10 +215,9 @@ TEST_CASE("texts must have their form") {
 
 TEST_CASE("an access log that cannot be written is refused") {
   check({
-      top("access_log: {path: ''}",
-          "20: access_log.path: found the text '' (expected the path of a file)"),
+      top("access_log: {path: ''}", "20: access_log.path: found '' (expected the path of a file)"),
       top("access_log: {path: \"a\\nb\"}",
-          "20: access_log.path: found the text 'a\\nb' (expected the path of a file)"),
+          "20: access_log.path: found 'a\\nb' (expected the path of a file)"),
       top("access_log: {only: fast}",
           "20: access_log.only: found 'fast' (expected all, errors, slow or notable)"),
       top("access_log: {slow: 0}",
