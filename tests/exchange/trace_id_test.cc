@@ -15,6 +15,21 @@ TEST_CASE("the trace is the second part of a traceparent") {
   CHECK(trace_id("01-" + kTrace + "-00f067aa0ba902b7-01-what-comes-later") == kTrace);
 }
 
+TEST_CASE("each byte of it is a small hexadecimal digit") {
+  const std::string good = "00-" + kTrace + "-00f067aa0ba902b7-01";
+  for (std::size_t at = 0; at < good.size(); ++at) {
+    if (good[at] == '-') continue;
+    for (int byte = 0; byte < 256; ++byte) {
+      std::string text = good;
+      text[at] = static_cast<char>(byte);
+      const bool digit = (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'f');
+      const bool version = at < 2 && text.substr(0, 2) == "ff";
+      INFO(text);
+      CHECK(trace_id(text).empty() == (!digit || version));
+    }
+  }
+}
+
 TEST_CASE("what is no traceparent names no trace") {
   for (const std::string& text : std::vector<std::string>{
            "",
