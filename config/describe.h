@@ -62,6 +62,26 @@ void describe(V& v, Log& l) {
 }
 
 template <class V>
+void describe(V& v, AccessLog& l) {
+  v.block("access_log", "One line an exchange, written when it has ended.");
+  v.key("path", l.path, Text{kFilePath},
+        "The file it is appended to; SIGUSR1 opens it anew. /dev/stdout and /dev/stderr are what "
+        "the process was started with; a pipe need not have a reader.");
+  v.key("format", l.format, Word<LogFormat>{},
+        "For machines, or for people: NAME=VALUE with the names of the other.");
+  v.key("only", l.only, Word<AccessLogOnly>{},
+        "Which exchanges have a line. `errors`: a status from 500, a local reply, a response that "
+        "broke off, or a caller who left. `slow`: see there. `notable`: both, and what was "
+        "retried or would have been, hedged, answered by a fallback, or had a fault injected.");
+  v.key("slow", l.slow, Time{}, "An exchange that takes so long is slow, save upgraded ones.");
+  v.key("sample_percent", l.sample_percent, kPercent,
+        "Of the lines that `only` lets through, errors or not, the share that is written: drawn at "
+        "random for each.");
+  v.key("query", l.query, Flag{},
+        "Whether paths are written with their query, which may hold what is secret.");
+}
+
+template <class V>
 void describe(V& v, Shutdown& s) {
   v.block("shutdown", "How it ends after SIGTERM.");
   v.key("delay", s.delay, Time{.min = Duration{0}},
@@ -119,6 +139,7 @@ void describe(V& v, Config& c) {
   v.key("metrics", c.metrics, Block<Metrics>{}, "Where the metrics are.");
   v.key("ready", c.ready, Block<Ready>{}, "What /readyz asks for.");
   v.key("log", c.log, Block<Log>{}, "The daemon's own log.");
+  v.key("access_log", c.access_log, Switch<AccessLog>{}, "A line an exchange.");
   v.key("shutdown", c.shutdown, Block<Shutdown>{}, "How it ends.");
   v.key("overload", c.overload, Block<Overload>{}, "Bounds of the whole process.");
   v.key("local_replies", c.local_replies, Block<LocalReplies>{}, "Its own answers.");
@@ -126,7 +147,6 @@ void describe(V& v, Config& c) {
   v.key("defaults", c, DefaultsBlock{}, "What routes and upstreams start from.");
   v.required("listeners", c.listeners, Listeners{}, "Where callers connect.");
   v.key("upstreams", c.upstreams, Upstreams{}, "The services behind, by name.");
-  v.unsupported("access_log", {"off"});
   v.unsupported("tls", {"off"});
   v.unsupported("tracing", {"off"});
   v.unsupported("spool", {"off"});

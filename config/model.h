@@ -59,6 +59,18 @@ struct Ready {
   std::vector<std::string> upstreams;
 };
 
+enum class AccessLogOnly { All, Errors, Slow, Notable };
+
+// A line an exchange.
+struct AccessLog {
+  std::string path = "/dev/stdout";
+  LogFormat format = LogFormat::Json;
+  AccessLogOnly only = AccessLogOnly::All;
+  Duration slow = 1s;
+  double sample_percent = 100;
+  bool query = false;
+};
+
 enum class OutboundDrain { UntilIdle, UntilTimeout, Immediate };
 
 struct Shutdown {
@@ -533,6 +545,7 @@ struct Config {
   Metrics metrics;
   Ready ready;
   Log log;
+  std::optional<AccessLog> access_log;  // empty: off
   Shutdown shutdown;
   Overload overload;
   LocalReplies local_replies;

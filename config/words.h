@@ -21,6 +21,11 @@ constexpr auto words(LogLevel) {
 constexpr auto words(LogFormat) {
   return WordTable<LogFormat, 2>{{{"text", LogFormat::Text}, {"json", LogFormat::Json}}};
 }
+constexpr auto words(AccessLogOnly) {
+  using enum AccessLogOnly;
+  return WordTable<AccessLogOnly, 4>{
+      {{"all", All}, {"errors", Errors}, {"slow", Slow}, {"notable", Notable}}};
+}
 constexpr auto words(OutboundDrain) {
   using enum OutboundDrain;
   return WordTable<OutboundDrain, 3>{

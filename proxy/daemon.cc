@@ -124,6 +124,7 @@ bool same_endpoint(const config::Endpoint& a, const config::Endpoint& b) {
 Daemon::Daemon()
     : seed_(random_seed()),
       events_(unix_ms_now),
+      access_log_(seed_, unix_ms_now),
       tick_timer_(loop_, *this),
       drain_timer_(loop_, *this) {}
 
@@ -156,7 +157,9 @@ std::optional<int> Daemon::start(const std::string& config_file) {
   const auto count = static_cast<std::uint32_t>(*prepared.config->workers);
   workers_ = std::make_unique<Workers>(count, seed_ + 1, connections_, buffered_);
   seed_ += count;
-  collector_ = std::make_unique<metrics::Collector>(workers_->meters(), [this] { return live(); });
+  std::vector<const metrics::ExchangeMeter*> meters;
+  for (std::uint32_t i = 0; i < count; ++i) meters.push_back(&meters_.emplace_back());
+  collector_ = std::make_unique<metrics::Collector>(std::move(meters), [this] { return live(); });
   auto rules = std::move(prepared.admin_rules);
   come_into_force(std::move(prepared));
   if (const auto error = start_admin(std::move(rules))) {
@@ -198,6 +201,12 @@ Daemon::Prepared Daemon::prepare(config::Config loaded) const {
     } else {
       prepared.errors.push_back(rules.error());
     }
+  }
+  auto access_log = access_log_.open(loaded.access_log);
+  if (access_log) {
+    prepared.access_log = std::move(access_log.value());
+  } else {
+    prepared.errors.push_back(access_log.error());
   }
   if (config_) refuse_moves(*config_, loaded, prepared.errors);
   prepared.config = std::make_shared<const config::Config>(std::move(loaded));
@@ -252,7 +261,8 @@ void Daemon::bind(const config::Listener& listener, std::size_t index, std::uint
 void Daemon::come_into_force(Prepared prepared) {
   const auto before = config_;
   const auto& config = prepared.config;
-  Workers::Orders orders{.config = config, .catalogue = catalogue_of(*config)};
+  const metrics::Catalogue catalogue = catalogue_of(*config);
+  Workers::Orders orders{.config = config};
   {
     const std::lock_guard lock(live_mutex_);
     config_ = config;
@@ -289,6 +299,11 @@ void Daemon::come_into_force(Prepared prepared) {
   buffered_.set_bound(*config->overload.max_buffered_bytes);
   for (const BoundListener& listener : listeners_) orders.counters.push_back(listener.counters);
   orders.new_listeners = std::move(prepared.new_listeners);
+  access_log_.use(config->access_log, std::move(prepared.access_log));
+  for (std::size_t i = 0; i < meters_.size(); ++i) {
+    orders.observers.push_back(
+        access_log_.observer_for(i, *config, meters_[i].observer_for(catalogue)));
+  }
   start_health_checks();
   start_discovery(before ? *before : config::Config{});
   workers_->assign(std::move(orders));
@@ -377,7 +392,7 @@ void Daemon::watch_signals() {
     std::string report;
     reload(report);
   });
-  watch(SIGUSR1, [] { log::info("SIGUSR1: there is no log file to reopen"); });
+  watch(SIGUSR1, [this] { reopen_logs(); });
   watch(SIGUSR2,
         [] { log::warn("SIGUSR2: handing over sockets is not supported by this version"); });
 }
@@ -389,6 +404,7 @@ int Daemon::run() {
   loop_.run();
   ignore_signals();
   workers_->stop();
+  access_log_.stop();
   report_crashes(nullptr);
   return exit_status_;
 }
@@ -418,6 +434,14 @@ void Daemon::on_stop_signal() {
   }
   stopping_ = true;
   drain();
+}
+
+void Daemon::reopen_logs() {
+  if (!access_log_.on()) return log::info("SIGUSR1: there is no log file to reopen");
+  if (const auto error = access_log_.reopen()) {
+    return log::error("{}; what was open before stays", *error);
+  }
+  log::info("access log reopened");
 }
 
 void Daemon::on_timer(net::Timer& timer) {
@@ -613,6 +637,7 @@ exchange::LiveState Daemon::live() const {
   live.buffered_bytes_limit = buffered_.bound();
   live.draining = draining_;
   live.endpoint_labels = config_->metrics.endpoint_labels;
+  live.access_log_dropped = access_log_.dropped();
   live.reloads_succeeded = reloads_succeeded_;
   live.reloads_failed = reloads_failed_;
   live.last_reload_successful = last_reload_successful_;

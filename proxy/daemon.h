@@ -4,12 +4,14 @@
 // sweeps, admin, signals, reload, the order of a shutdown. Requests run on the workers' threads.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "config/model.h"
+#include "proxy/access_log/access_log.h"
 #include "proxy/admin/server.h"
 #include "proxy/drain.h"
 #include "proxy/exchange/events.h"
@@ -58,7 +60,8 @@ class Daemon final : private net::TimerEvents, private admin::Control {
     std::shared_ptr<const config::Config> config;
     std::vector<Workers::Orders::NewListener> new_listeners;
     std::vector<BoundListener> listeners;
-    std::optional<admin::Rules> admin_rules;  // empty: admin is off
+    std::optional<admin::Rules> admin_rules;       // empty: admin is off
+    std::optional<access_log::Output> access_log;  // what it needs that is not open yet
     std::vector<std::string> errors;
   };
 
@@ -80,6 +83,7 @@ class Daemon final : private net::TimerEvents, private admin::Control {
                                            const config::Fault& fault) const;
   void end_faults();
   void on_stop_signal();
+  void reopen_logs();
   void ignore_signals();
   void advance_drain();
   Drain::Facts drain_facts() const;
@@ -117,6 +121,8 @@ class Daemon final : private net::TimerEvents, private admin::Control {
   std::vector<downstream::CountersByWorker> left_listeners_;
   std::map<std::string, std::unique_ptr<upstream::Discovery>> discoveries_;
   std::map<std::string, std::unique_ptr<upstream::HealthChecker>> health_checkers_;
+  std::deque<metrics::ExchangeMeter> meters_;  // by worker
+  access_log::AccessLog access_log_;
   std::unique_ptr<Workers> workers_;
   std::unique_ptr<metrics::Collector> collector_;
   std::unique_ptr<admin::Server> admin_;

@@ -123,6 +123,7 @@ void Worker::apply(Assignment& assignment) {
   WorkerScope& scope = scopes_.emplace_back();
   scope.snapshot = assignment.snapshot;
   scope.observer = std::move(assignment.observer);
+  scope.detailed = assignment.config->access_log.has_value();
   scope.random = &random_;
   scope.scheduler = &scheduler;
   scope.mirrors = &mirrors_;

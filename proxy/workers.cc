@@ -5,8 +5,7 @@
 namespace outrigger {
 
 Workers::Workers(std::uint32_t count, std::uint64_t seed, downstream::ConnectionTotal& connections,
-                 BufferedBytes& buffered)
-    : meters_(count) {
+                 BufferedBytes& buffered) {
   for (std::uint32_t i = 0; i < count; ++i) {
     workers_.push_back(std::make_unique<Worker>(i, seed + i, connections, buffered));
   }
@@ -16,17 +15,11 @@ Workers::~Workers() {
   stop();
 }
 
-std::vector<const metrics::ExchangeMeter*> Workers::meters() const {
-  std::vector<const metrics::ExchangeMeter*> all;
-  for (const auto& meter : meters_) all.push_back(&meter);
-  return all;
-}
-
 void Workers::assign(Orders orders) {
   for (std::size_t i = 0; i < workers_.size(); ++i) {
     Assignment assignment{.snapshot = orders.snapshot,
                           .upstreams = orders.upstreams,
-                          .observer = meters_[i].observer_for(orders.catalogue),
+                          .observer = std::move(orders.observers[i]),
                           .config = orders.config};
     for (auto& listener : orders.new_listeners) {
       assignment.new_listeners.push_back({listener.index, std::move(listener.sockets[i])});

@@ -3,12 +3,9 @@
 // None is destroyed before all have stopped, as each may wake any other.
 #pragma once
 
-#include <deque>
 #include <memory>
 #include <vector>
 
-#include "proxy/metrics/catalogue.h"
-#include "proxy/metrics/exchange_meter.h"
 #include "proxy/worker.h"
 
 namespace outrigger {
@@ -20,8 +17,7 @@ class Workers final : public CrashWitness {
           BufferedBytes& buffered);
   ~Workers() override;
 
-  std::uint32_t count() const { return static_cast<std::uint32_t>(meters_.size()); }
-  std::vector<const metrics::ExchangeMeter*> meters() const;
+  std::uint32_t count() const { return static_cast<std::uint32_t>(workers_.size()); }
 
   // A configuration that comes into force on all of them.
   struct Orders {
@@ -33,8 +29,8 @@ class Workers final : public CrashWitness {
       std::vector<net::BoundSocket> sockets;  // by worker
     };
     std::vector<NewListener> new_listeners;
-    std::vector<downstream::CountersByWorker> counters;  // by listener
-    metrics::Catalogue catalogue;
+    std::vector<downstream::CountersByWorker> counters;          // by listener
+    std::vector<std::unique_ptr<exchange::Observer>> observers;  // by worker
   };
   void assign(Orders orders);
 
@@ -49,7 +45,6 @@ class Workers final : public CrashWitness {
   void tell_requests() const override;
 
  private:
-  std::deque<metrics::ExchangeMeter> meters_;  // by worker
   std::vector<std::unique_ptr<Worker>> workers_;
 };
 

@@ -332,7 +332,7 @@ void Connection::send_end(const http::Headers* trailers) {
   flush();
 }
 
-void Connection::send_local(const exchange::LocalReply& reply) {
+std::uint64_t Connection::send_local(const exchange::LocalReply& reply) {
   Request& request = *request_;
   const bool http10 = head().minor_version == 0;
   request.close = must_close();
@@ -365,8 +365,9 @@ void Connection::send_local(const exchange::LocalReply& reply) {
     response.content_type = json ? "application/json" : "text/plain; charset=utf-8";
   }
   request.response_framing = Framing::None;
-  http::write_local_response(request.out.text(), response);
+  const auto body_bytes = http::write_local_response(request.out.text(), response);
   flush();
+  return body_bytes;
 }
 
 bool Connection::flush() {
@@ -434,7 +435,7 @@ void Connection::run() {
 // It has said that this request is its last (RFC 9112, 9.6), and has sent it whole: nothing more
 // comes for which a reset could take the answer from it.
 bool Connection::caller_is_done() const {
-  const auto& exchange = request_->exchange;
+  auto& exchange = request_->exchange;
   return !exchange.request().keep_alive && request_->body_done && !exchange.tunnelled() &&
          partial_.empty() && stream_->queued() == 0;
 }

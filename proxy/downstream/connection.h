@@ -76,7 +76,7 @@ class Connection final : public net::Retirable,
   void send_head(const http::ResponseHead& head, std::string_view fallback_reason) override;
   void send_body(std::string_view bytes) override;
   void send_end(const http::Headers* trailers) override;
-  void send_local(const exchange::LocalReply& reply) override;
+  std::uint64_t send_local(const exchange::LocalReply& reply) override;
   bool flush() override;
   void pause_body() override;
   void resume_body() override;

@@ -9,6 +9,7 @@
 #include "proxy/exchange/path_dots.h"
 #include "proxy/exchange/redirect.h"
 #include "proxy/exchange/request_headers.h"
+#include "proxy/exchange/trace_id.h"
 
 namespace outrigger::exchange {
 namespace {
@@ -94,10 +95,13 @@ void Exchange::reset(Scope& scope, const ListenerRoutes& listener, Caller& calle
   record_.aborted = AbortSide::None;
   record_.timeout = TimeoutKind::None;
   record_.limit = LimitKind::None;
+  record_.breaker = BreakerScope::None;
   record_.retry_denied = policy::Denial::None;
   record_.per_try_timeouts = record_.connect_timeouts = 0;
   record_.try_count = 0;
   record_.request_bytes = record_.response_bytes = 0;
+  record_.fallback_reason = record_.trace_id = {};
+  addresses_.clear();
 }
 
 void Exchange::trim() {
@@ -186,8 +190,8 @@ std::uint32_t Exchange::choose_upstream() {
 void Exchange::respond(const config::Respond& answer) {
   record_.status = answer.status;
   head_sent_ = true;
-  record_.response_bytes = head_.is_head ? 0 : answer.body.size();
-  caller_->send_local({.status = answer.status, .body = answer.body, .headers = answer.headers});
+  record_.response_bytes = caller_->send_local(
+      {.status = answer.status, .body = answer.body, .headers = answer.headers});
   finish(true);
 }
 
@@ -305,7 +309,7 @@ bool Exchange::admit() {
       arm(plan_->on_queued(now()).until);
       return false;
     case RouteState::Admission::Refused:
-      fail(turn_.refusal.kind, turn_.refusal);
+      refused_by_route();
       break;
   }
   return false;
@@ -314,6 +318,11 @@ bool Exchange::admit() {
 void Exchange::on_turn() {
   in_line_ = false;
   if (turn_.permit.place) return start_try();
+  refused_by_route();
+}
+
+void Exchange::refused_by_route() {
+  if (turn_.refusal.kind == FailureKind::CircuitOpen) record_.breaker = BreakerScope::Route;
   fail(turn_.refusal.kind, turn_.refusal);
 }
 
@@ -426,6 +435,12 @@ void Exchange::finish(bool complete) {
   record_.method = head_.method;
   record_.host = head_.authority;
   record_.path = head_.path;
+  record_.target = head_.target;
+  if (fallback_) record_.fallback_reason = fallback_->reason;
+  if (scope_->detailed) {
+    record_.addresses = addresses_;
+    record_.trace_id = trace_id(head_.headers.value_of(http::Field::Traceparent));
+  }
   record_.request_id = request_id_;
   record_.caller_address = caller_->address();
   scope_->observer->on_exchange(record_);

@@ -124,6 +124,7 @@ class Exchange final : private policy::RetryGate {
   bool admit();
   void leave_line();
   void on_turn();
+  void refused_by_route();
   void start_try();
   void start_hedge();
   void refused_try(TryKind kind, const Refusal& refusal);
@@ -188,6 +189,7 @@ class Exchange final : private policy::RetryGate {
   std::pair<std::string, std::string> location_{"Location", ""};  // of a redirect
   std::string kept_body_;  // for another try, or until the first one can take it
   BufferCharge kept_charge_;
+  std::string addresses_;  // the record's
   const http::Headers* trailers_ = nullptr;
   std::optional<std::uint64_t> fresh_key_;
   std::array<std::string, 2> set_cookies_;

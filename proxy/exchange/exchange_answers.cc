@@ -132,13 +132,14 @@ void Exchange::answer_fallback(FailureKind kind, std::string_view reason) {
   record_.status = answer.status;
   record_.local_reply = kind != FailureKind::None;
   head_sent_ = true;
-  record_.response_bytes = head_.is_head ? 0 : answer.body.size();
-  caller_->send_local({.status = answer.status,
-                       .error = kind == FailureKind::None ? "" : answer_for(kind).error,
-                       .reason = reason,
-                       .body = answer.body,
-                       .fallback = true,
-                       .headers = answer.headers});
+  record_.fallback_reason = reason;
+  record_.response_bytes =
+      caller_->send_local({.status = answer.status,
+                           .error = kind == FailureKind::None ? "" : answer_for(kind).error,
+                           .reason = reason,
+                           .body = answer.body,
+                           .fallback = true,
+                           .headers = answer.headers});
   finish(true);
 }
 
@@ -192,7 +193,7 @@ void Exchange::fail(FailureKind kind, Refusal refusal) {
   record_.status = reply.status;
   record_.local_reply = true;
   head_sent_ = true;
-  caller_->send_local(reply);
+  record_.response_bytes = caller_->send_local(reply);
   finish(true);
 }
 

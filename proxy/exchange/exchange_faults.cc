@@ -43,11 +43,11 @@ bool Exchange::abort_on_purpose() {
   record_.local_reply = true;
   head_sent_ = true;
   const bool says_when = fault_.status == 429 || fault_.status == 503;
-  caller_->send_local({.status = fault_.status,
-                       .error = answer.error,
-                       .reason = answer.reason,
-                       .body = answer.body,
-                       .retry_after_s = says_when ? 1u : 0u});
+  record_.response_bytes = caller_->send_local({.status = fault_.status,
+                                                .error = answer.error,
+                                                .reason = answer.reason,
+                                                .body = answer.body,
+                                                .retry_after_s = says_when ? 1u : 0u});
   finish(true);
   return true;
 }

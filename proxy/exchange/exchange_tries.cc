@@ -227,6 +227,11 @@ void Exchange::on_try_started(Lane& lane, std::uint32_t endpoint) {
   record.reached_endpoint = true;
   record.endpoint = endpoint;
   if (lane.queued_since != TimePoint{}) record.waited = at - lane.queued_since;
+  if (scope_->detailed) {
+    record.address_begin = static_cast<std::uint16_t>(addresses_.size());
+    addresses_ += lane.attempt->address();
+    record.address_end = static_cast<std::uint16_t>(addresses_.size());
+  }
   lane.started = at;
   tried_[tried_count_++] = endpoint;
   arm(plan_->on_started(index_of(lane), hedge_delay(), at).until);
@@ -244,6 +249,7 @@ void Exchange::refused_try(TryKind kind, const Refusal& refusal) {
     const bool paid = plan_->last_retry_reason() != policy::RetryReason::StaleConnection;
     if (paid) upstream_->refund_retry();
   }
+  if (refusal.kind == FailureKind::CircuitOpen) record_.breaker = BreakerScope::Upstream;
   fail(refusal.kind, refusal);
 }
 

@@ -152,7 +152,8 @@ struct LiveState {
   std::uint64_t buffered_bytes = 0;
   std::uint64_t buffered_bytes_limit = 0;
   bool draining = false;
-  bool endpoint_labels = false;  // metrics.endpoint_labels
+  bool endpoint_labels = false;          // metrics.endpoint_labels
+  std::uint64_t access_log_dropped = 0;  // lines
   std::uint64_t reloads_succeeded = 0;
   std::uint64_t reloads_failed = 0;
   bool last_reload_successful = true;

@@ -150,6 +150,7 @@ class Attempt {
   virtual void resume_response() = 0;
   virtual bool connected() const = 0;
   virtual std::uint32_t endpoint() const = 0;
+  virtual std::string_view address() const = 0;  // the endpoint's, while the try has its place
   // Ends the try: what has not been settled is settled as `outcome`. A response that has begun is
   // read to its end and dropped where it is short, so that its connection can be used again.
   virtual void end(policy::TryOutcome outcome) = 0;
@@ -235,7 +236,8 @@ class Caller {
   // The bytes stay valid until the next flush() or send_end(), which write all at once.
   virtual void send_body(std::string_view bytes) = 0;
   virtual void send_end(const http::Headers* trailers) = 0;
-  virtual void send_local(const LocalReply& reply) = 0;
+  // How many bytes its body has.
+  virtual std::uint64_t send_local(const LocalReply& reply) = 0;
   virtual bool flush() = 0;  // false: congested, wait for on_caller_writable
   virtual void pause_body() = 0;
   virtual void resume_body() = 0;

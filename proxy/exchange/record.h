@@ -29,8 +29,10 @@ struct TryRecord {
   policy::TryEnd end;                 // where it has ended
   std::uint32_t upstream = kNoIndex;  // a fallback's; kNoIndex: the record's
   std::uint32_t endpoint = kNoIndex;  // the upstream's slot
-  Duration waited{};                  // in the pending queue
-  Duration took{};                    // start → head or failure; 0 where not reached
+  std::uint16_t address_begin = 0;    // of the endpoint's, in the record's `addresses`
+  std::uint16_t address_end = 0;
+  Duration waited{};  // in the pending queue
+  Duration took{};    // start → head or failure; 0 where not reached
 };
 
 enum class TimeoutKind : std::uint8_t {
@@ -65,6 +67,9 @@ enum class LimitKind : std::uint8_t {
   System,  // the operating system gave no descriptor or memory
   kCount
 };
+
+// Whose circuit breaker was open, where the failure is CircuitOpen.
+enum class BreakerScope : std::uint8_t { None, Route, Upstream };
 
 std::string_view label(TimeoutKind kind);
 std::string_view label(LimitKind limit);
@@ -114,6 +119,7 @@ struct ExchangeRecord {
       AbortSide::None;  // a response whose head had gone out and that did not end well
   TimeoutKind timeout = TimeoutKind::None;
   LimitKind limit = LimitKind::None;
+  BreakerScope breaker = BreakerScope::None;
   policy::Denial retry_denied = policy::Denial::None;
 
   std::array<TryRecord, kMaxTries> tries;
@@ -125,6 +131,16 @@ struct ExchangeRecord {
   std::uint64_t request_bytes = 0;   // body, from the caller
   std::uint64_t response_bytes = 0;  // body, to the caller
   std::string_view method, host, path, request_id, caller_address;
+  std::string_view target;           // the path with its query
+  std::string_view fallback_reason;  // why it fell back, as Proxy-Status has it
+
+  // Only where Scope::detailed.
+  std::string_view trace_id;   // of the caller's traceparent; empty: none, or not a valid one
+  std::string_view addresses;  // of the endpoints tried, one after the other
+
+  std::string_view address_of(const TryRecord& attempt) const {
+    return addresses.substr(attempt.address_begin, attempt.address_end - attempt.address_begin);
+  }
 };
 
 // Why a copy for a route's mirror was not sent.

@@ -80,6 +80,7 @@ struct Scope {
   Mirrors* mirrors = nullptr;         // none: nothing is mirrored
   LoadMeter* load_meter = nullptr;    // null: nothing is shed
   BufferedBytes* buffered = nullptr;  // null: not counted
+  bool detailed = false;              // records also have what only an access log asks for
   std::uint32_t users = 0;
 
   std::string_view name_of(std::uint32_t upstream) const {

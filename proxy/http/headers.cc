@@ -23,6 +23,7 @@ constexpr std::array kKnown = {
     Known{"connection", Field::Connection},
     Known{"keep-alive", Field::KeepAlive},
     Known{"retry-after", Field::RetryAfter},
+    Known{"traceparent", Field::Traceparent},
     Known{"content-type", Field::ContentType},
     Known{"grpc-timeout", Field::GrpcTimeout},
     Known{"max-forwards", Field::MaxForwards},

@@ -30,6 +30,7 @@ enum class Field : std::uint8_t {
   ProxyConnection,
   RetryAfter,
   Te,
+  Traceparent,
   Trailer,
   TransferEncoding,
   Upgrade,

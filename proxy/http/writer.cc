@@ -238,7 +238,7 @@ void write_last_chunk(OutBuffer& out, const Headers* trailers) {
   out.append("\r\n");
 }
 
-void write_local_response(OutBuffer& out, const LocalResponse& response) {
+std::size_t write_local_response(OutBuffer& out, const LocalResponse& response) {
   status_line(out, response.status);
   bool has_type = false;
   for (const auto& [name, value] : response.headers) {
@@ -259,7 +259,9 @@ void write_local_response(OutBuffer& out, const LocalResponse& response) {
   if (response.close) out.append("Connection: close\r\n");
   if (response.keep_alive_10) out.append("Connection: keep-alive\r\n");
   out.append("\r\n");
-  if (!bodiless && !response.head_only) out.append(response.body);
+  if (bodiless || response.head_only) return 0;
+  out.append(response.body);
+  return response.body.size();
 }
 
 std::string_view reason_phrase(int status) {

@@ -82,7 +82,8 @@ struct LocalResponse {
   std::span<const std::pair<std::string, std::string>> headers;
 };
 
-void write_local_response(OutBuffer& out, const LocalResponse& response);
+// How many bytes of body it wrote.
+std::size_t write_local_response(OutBuffer& out, const LocalResponse& response);
 
 std::string_view reason_phrase(int status);
 

@@ -452,12 +452,14 @@ void add_daemon_families(Families& out, const exchange::LiveState& live) {
   buffered.add({}, static_cast<double>(live.buffered_bytes));
   auto bound = gauge("buffered_bytes_limit", "overload.max_buffered_bytes in force");
   bound.add({}, static_cast<double>(live.buffered_bytes_limit));
+  auto dropped = counter("access_log_dropped_total", "Lines of the access log that were lost");
+  dropped.add({}, static_cast<double>(live.access_log_dropped));
   auto draining = gauge("draining", "1 while shutting down");
   draining.add({}, live.draining ? 1 : 0);
   auto build = gauge("build_info", "1, with the version as a label");
   build.add({{"version", OUTRIGGER_VERSION}}, 1);
-  for (Family* each :
-       {&connections, &bytes, &reloads, &last, &when, &lag, &buffered, &bound, &draining, &build}) {
+  for (Family* each : {&connections, &bytes, &reloads, &last, &when, &lag, &buffered, &bound,
+                       &dropped, &draining, &build}) {
     out.push_back(each->take());
   }
 }

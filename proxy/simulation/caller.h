@@ -32,7 +32,7 @@ class VirtualCaller : public exchange::Caller, private exchange::Task {
   void send_head(const http::ResponseHead&, std::string_view) override {}
   void send_body(std::string_view) override {}
   void send_end(const http::Headers*) override {}
-  void send_local(const exchange::LocalReply&) override {}
+  std::uint64_t send_local(const exchange::LocalReply&) override { return 0; }
   bool flush() override { return true; }
   void pause_body() override {}
   void resume_body() override {}

@@ -35,10 +35,11 @@ class Service::Call final : public VirtualCaller {
   void send_head(const http::ResponseHead& head, std::string_view) override {
     answer_.status = head.status;
   }
-  void send_local(const exchange::LocalReply& reply) override {
+  std::uint64_t send_local(const exchange::LocalReply& reply) override {
     answer_.status = reply.status;
     answer_.retry_after_s = reply.retry_after_s;
     if (reply.refused_elsewhere) answer_.retry_mark = "elsewhere";
+    return reply.body.size();
   }
 
  private:

@@ -28,6 +28,7 @@ class Attempt final : public exchange::Attempt, private ConnectionUser, private 
   void resume_response() override;
   bool connected() const override;
   std::uint32_t endpoint() const override { return ticket.slot; }
+  std::string_view address() const override { return ticket.endpoint->address; }
   void end(policy::TryOutcome outcome) override;
 
  private:

@@ -44,6 +44,29 @@ TEST_CASE("the minimal file gets the defaults") {
   CHECK_FALSE(config.upstreams[0].timeouts.idle);
 }
 
+TEST_CASE("an access log is off unless it is asked for") {
+  CHECK_FALSE(loaded(with_top("")).access_log);
+  CHECK_FALSE(loaded(with_top("access_log: false\n")).access_log);
+  const auto present = loaded(with_top("access_log: {}\n")).access_log;
+  REQUIRE(present);
+  CHECK(present->path == "/dev/stdout");
+  CHECK(present->format == LogFormat::Json);
+  CHECK(present->only == AccessLogOnly::All);
+  CHECK(present->slow == 1s);
+  CHECK(present->sample_percent == 100);
+  CHECK_FALSE(present->query);
+  const auto given = loaded(with_top("access_log: {path: a.log, format: text, only: notable,\n"
+                                     "  slow: 250ms, sample_percent: 2.5, query: true}\n"))
+                         .access_log;
+  REQUIRE(given);
+  CHECK(given->path == "a.log");
+  CHECK(given->format == LogFormat::Text);
+  CHECK(given->only == AccessLogOnly::Notable);
+  CHECK(given->slow == 250ms);
+  CHECK(given->sample_percent == 2.5);
+  CHECK(given->query);
+}
+
 TEST_CASE("an inbound listener has its own defaults") {
   const Config config =
       loaded("listeners: [{address: '0.0.0.0:80', direction: inbound, routes: [{respond: {}}]}]\n");

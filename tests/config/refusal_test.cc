@@ -213,6 +213,21 @@ TEST_CASE("texts must have their form") {
   });
 }
 
+TEST_CASE("an access log that cannot be written is refused") {
+  check({
+      top("access_log: {path: ''}", "20: access_log.path: found '' (expected the path of a file)"),
+      top("access_log: {path: \"a\\nb\"}",
+          "20: access_log.path: found 'a\\nb' (expected the path of a file)"),
+      top("access_log: {only: fast}",
+          "20: access_log.only: found 'fast' (expected all, errors, slow or notable)"),
+      top("access_log: {slow: 0}",
+          "20: access_log.slow: found '0' (expected a duration from 1ms to 24h)"),
+      top("access_log: {sample_percent: 101}",
+          "30: access_log.sample_percent: found '101' (expected a number from 0 to 100)"),
+      top("access_log: on", "13: access_log: found 'on' (expected a map of keys, or off)"),
+  });
+}
+
 TEST_CASE("several errors of one file come in one report, by line") {
   CHECK(errors_of("log: {level: loud}\n"
                   "nodes: {}\n"
@@ -283,7 +298,7 @@ TEST_CASE("what a later version will know is refused by name") {
   }
   refused(with_upstream("    health_check: {tcp: {}, grpc: {}}\n"),
           "upstreams.app.health_check.grpc");
-  for (const std::string key : {"access_log", "tracing", "spool", "tls"}) {
+  for (const std::string key : {"tracing", "spool", "tls"}) {
     refused(with_top(key + ": {}\n"), key);
   }
   refused(with_top("metrics: {buckets: [1, 2]}\n"), "metrics.buckets");

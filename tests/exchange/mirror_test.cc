@@ -35,6 +35,7 @@ struct FakeAttempt final : Attempt {
   void resume_response() override {}
   bool connected() const override { return is_connected; }
   std::uint32_t endpoint() const override { return 0; }
+  std::string_view address() const override { return "10.0.0.1:80"; }
   void end(TryOutcome outcome) override { ended_as = outcome; }
   void release() override { in_use = false; }
 };

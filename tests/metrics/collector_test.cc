@@ -167,6 +167,7 @@ TEST_CASE("everything that is live is on the page") {
            R"(config_last_reload_successful 0)",
            R"(config_last_reload_success_timestamp_seconds 1700000000)",
            R"(event_loop_lag_seconds 0.25)",
+           R"(access_log_dropped_total 0)",
            R"(draining 0)",
            R"(build_info{version=")" OUTRIGGER_VERSION R"("} 1)",
        }) {

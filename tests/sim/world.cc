@@ -61,9 +61,10 @@ class World::SimCaller final : public simulation::VirtualCaller {
     world_.require(head_sent_ && !ended_, "an end outside of a response");
     ended_ = true;
   }
-  void send_local(const exchange::LocalReply&) override {
+  std::uint64_t send_local(const exchange::LocalReply&) override {
     world_.require(!head_sent_, "a local answer after a head");
     head_sent_ = ended_ = true;
+    return 0;
   }
   bool flush() override {
     if (world_.random_.below(10) != 0) return true;

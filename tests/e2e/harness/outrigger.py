@@ -44,7 +44,7 @@ class Outrigger:
     """
 
     def __init__(self, config, directory, env=None, wait_ready=True, file_name="outrigger.yaml",
-                 under=(), directory_mode=0o700):
+                 under=(), directory_mode=0o700, stdout=subprocess.DEVNULL):
         self.directory = tempfile.mkdtemp(dir=directory)
         os.chmod(self.directory, directory_mode)
         self.file = os.path.join(self.directory, file_name)
@@ -54,7 +54,7 @@ class Outrigger:
         self.log_file = os.path.join(self.directory, "stderr")
         with open(self.log_file, "wb") as err:
             self.process = process.start([*under, BINARY, "run", "-c", self.file],
-                                         stdout=subprocess.DEVNULL, stderr=err,
+                                         stdout=stdout, stderr=err,
                                          env=environment(**(env or {})))
         if wait_ready:
             self.wait_ready()
