@@ -9,7 +9,7 @@ from harness import Case, answers, waits_for
 
 BIG = b"x" * 3_100_000
 # More than the kernel takes for a caller that does not read, and little enough to be queued whole.
-QUEUED = b"x" * 180_000
+QUEUED = b"x" * (88 << 10)
 
 
 def connect(daemon, receive_buffer=None):
