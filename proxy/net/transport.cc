@@ -235,9 +235,9 @@ void Transport::flush() {
   if (!in_flight.empty() || gathering.empty()) return;
   in_flight.swap(gathering);
   const uv_buf_t buffer = uv_buf_init(in_flight.data(), static_cast<unsigned>(in_flight.size()));
-  const int status =
-      uv_write(&request, &stream(), &buffer, 1,
-               [](uv_write_t* written, int result) { of(written->handle).on_written(result); });
+  const int status = uv_write(&request, &stream(), &buffer, 1, [](uv_write_t* written, int result) {
+    of(written->handle).on_written(result);
+  });
   if (status == 0) return;
   in_flight.clear();
   fail(status);
