@@ -23,20 +23,14 @@ std::size_t size_of(std::span<const std::string_view> pieces) {
 
 // What a graceful close still needs.
 struct Transport::Linger final : TimerEvents {
-  Linger(Transport& of, Duration for_how_long, Duration stall_after,
-         std::shared_ptr<void> let_go_when_flushed)
-      : transport(of),
-        timer(of.loop_, *this),
-        linger(for_how_long),
-        stall(stall_after),
-        until_flushed(std::move(let_go_when_flushed)) {}
+  explicit Linger(Transport& of) : transport(of), timer(of.loop_, *this) {}
   void on_timer(Timer&) override { transport.on_linger_time(); }
   void arm(Duration after) { timer.arm(saturating_add(transport.loop_.now(), after)); }
 
   Transport& transport;
   Timer timer;
-  Duration linger;
-  Duration stall;
+  Duration limit{};
+  Duration stall{};
   std::shared_ptr<void> until_flushed;
   std::uint64_t taken_at_timer = 0;
   std::size_t dropped = 0;
@@ -316,7 +310,10 @@ void Transport::linger(Duration linger, Duration stall, std::shared_ptr<void> un
   ++loop_.lingering_;
   phase_ = Phase::Flushing;
   ends_ = true;
-  linger_ = std::make_unique<Linger>(*this, linger, stall, std::move(until_flushed));
+  linger_ = std::make_unique<Linger>(*this);
+  linger_->limit = linger;
+  linger_->stall = stall;
+  linger_->until_flushed = std::move(until_flushed);
   linger_->taken_at_timer = bytes_taken();
   linger_->arm(stall);
   if (queued() == 0) start_dropping();
@@ -327,7 +324,7 @@ void Transport::start_dropping() {
   shutdown();
   if (eof_ || loop_.lingering_ > Stream::kMaxLingering) return close_now();
   phase_ = Phase::Dropping;
-  linger_->arm(linger_->linger);
+  linger_->arm(linger_->limit);
   arm_reads();
 }
 
