@@ -13,6 +13,7 @@
 #include "proxy/admin/token.h"
 #include "proxy/base/log.h"
 #include "proxy/cgroup.h"
+#include "proxy/cold_pages.h"
 #include "proxy/lint/lint.h"
 #include "proxy/metrics/catalogue.h"
 
@@ -171,6 +172,7 @@ std::optional<int> Daemon::start(const std::string& config_file) {
   tick_timer_.arm(loop_.now());
   for (const BoundListener& listener : listeners_) log::info("listening on {}", listener.address);
   if (admin_) log::info("admin on {}", admin_->address());
+  give_back_cold_pages();
   return std::nullopt;
 }
 
@@ -593,6 +595,7 @@ bool Daemon::reload(std::string& report) {
   report = "reloaded";
   log::info("configuration reloaded");
   events_.add({.kind = EventKind::Reload, .to = "in-force"});
+  give_back_cold_pages();
   return true;
 }
 

@@ -174,7 +174,7 @@ void Worker::bind_listeners(Assignment& assignment, WorkerScope& scope) {
       listeners_.erase(same);
     } else if (made != assignment.new_listeners.end()) {
       bound.listener = std::make_unique<downstream::Listener>(
-          loop_, std::move(made->socket), requests_, connections_, assignment.counters[i]);
+          loop_, std::move(made->socket), pools_, connections_, assignment.counters[i]);
     } else {
       continue;
     }

@@ -113,7 +113,7 @@ class Worker final : public CrashWitness,
   policy::LoopLag lag_;
   net::Timer probe_;  // armed while there are requests
   TimePoint last_request_{};
-  downstream::RequestPool requests_;
+  downstream::Pools pools_;
   upstream::Http1ConnectionFactory factory_;
   std::map<std::string, std::shared_ptr<upstream::Cluster>> clusters_;
   std::list<WorkerScope> scopes_;  // the newest last

@@ -42,13 +42,13 @@ FailureKind failure_of(http::HeadError error) {
 Connection::Connection(Listener& listener, std::unique_ptr<net::Stream> stream, bool refuse)
     : listener_(listener),
       stream_(std::move(stream)),
-      exchange_timer_(listener.loop(), *this),
       phase_timer_(listener.loop(), *this),
-      write_timer_(listener.loop(), *this),
-      partial_charge_(listener.loop().buffered()),
       refuse_(refuse) {}
 
 Connection::~Connection() = default;
+
+Connection::WriteWatch::WriteWatch(Connection& connection)
+    : timer(connection.listener_.loop(), connection) {}
 
 void Connection::start() {
   stream_->set_events(this);
@@ -63,7 +63,7 @@ void Connection::on_read(std::string_view bytes) {
   bump(listener_.counters().bytes_in, bytes.size());
   consume(bytes);
   if (request_ && request_->exchange.active()) request_->exchange.on_read_done();
-  partial_charge_.set(partial_.size());
+  count_waiting();
 }
 
 void Connection::consume(std::string_view in) {
@@ -74,7 +74,7 @@ void Connection::consume(std::string_view in) {
     if (!request_) {
       if (!read_head(in)) return;
     } else if (request_->exchange.active() && request_->exchange.tunnelled()) {
-      if (!partial_.empty()) return keep_for_later(in);  // after what waits already
+      if (waiting_) return keep_for_later(in);  // after what waits already
       return request_->exchange.on_body(in);
     } else if (in_body) {
       if (!read_body(in)) return;
@@ -87,13 +87,18 @@ void Connection::consume(std::string_view in) {
 // False when more bytes are needed.
 bool Connection::read_head(std::string_view& in) {
   using Kind = http::HeadScanner::Outcome::Kind;
-  const std::size_t before = partial_.size();
-  if (before > 0) partial_.append(in);
-  const std::string_view bytes = before > 0 ? std::string_view(partial_) : in;
-  const auto outcome = scanner_.scan(bytes, listener_.settings().limits.max_head_bytes);
+  const std::size_t before = waiting_ ? waiting_->bytes.size() : 0;
+  if (waiting_) waiting_->bytes.append(in);
+  const std::string_view bytes = waiting_ ? std::string_view(waiting_->bytes) : in;
+  http::HeadScanner fresh;
+  auto& scanner = waiting_ ? waiting_->scanner : fresh;
+  const auto outcome = scanner.scan(bytes, listener_.settings().limits.max_head_bytes);
   switch (outcome.kind) {
     case Kind::NeedMore:
-      if (before == 0) partial_.assign(in);
+      if (!waiting_) {
+        keep(in);
+        waiting_->scanner = fresh;
+      }
       if (over_its_share()) {
         refuse(FailureKind::Overflow);
         return false;
@@ -112,13 +117,15 @@ bool Connection::read_head(std::string_view& in) {
 }
 
 void Connection::take_request() {
-  request_ = listener_.requests().acquire();
+  request_ = listener_.pools().requests.take(listener_.loop());
+  request_->connection = this;
   bump(listener_.counters().requests);
 }
 
 void Connection::drop_request() {
   if (!request_) return;
-  listener_.requests().release(std::move(request_));
+  request_->reset();
+  listener_.pools().requests.keep(std::move(request_));
   bump(listener_.counters().requests, -1U);
 }
 
@@ -126,11 +133,9 @@ void Connection::begin(std::string_view block, std::size_t beyond) {
   take_request();
   auto& exchange = request_->exchange;
   exchange.head_block().assign(block);
-  scanner_.reset();
-  partial_.clear();
-  if (partial_.capacity() > kKeptCapacity) partial_.shrink_to_fit();
+  let_go(std::move(waiting_));
   ++requests_;
-  last_call_.reset();
+  end_last_call();
   clock_ = Clock::None;
   phase_timer_.disarm();
 
@@ -171,7 +176,7 @@ void Connection::refuse(FailureKind kind) {
   request_->close = true;
   request_->exchange.head_block().clear();
   head().clear();
-  partial_.clear();
+  let_go(std::move(waiting_));
   request_->exchange.refuse(listener_.scope(), listener_.routes(), *this, kind);
 }
 
@@ -197,8 +202,8 @@ bool Connection::read_body(std::string_view& in) {
       phase_timer_.disarm();
       if (exchange.active()) {
         exchange.on_request_end(request_->body.trailers());
-      } else if (!Task::scheduled()) {
-        listener_.scope().scheduler->soon(*this);
+      } else {
+        go_on_soon();
       }
       return true;
     case http::BodyReader::Event::Error:
@@ -217,17 +222,36 @@ bool Connection::read_body(std::string_view& in) {
 // go first.
 bool Connection::over_its_share() const {
   const BufferedBytes* buffered = listener_.loop().buffered();
-  return buffered && buffered->value() >= buffered->bound() && partial_.size() > buffered->share();
+  return buffered && buffered->value() >= buffered->bound() &&
+         waiting_->bytes.size() > buffered->share();
+}
+
+void Connection::keep(std::string_view in) {
+  if (!waiting_) {
+    waiting_ = listener_.pools().waiting.take();
+    waiting_->charge.move_to(listener_.loop().buffered());
+  }
+  waiting_->bytes.append(in);
 }
 
 void Connection::keep_for_later(std::string_view in) {
-  partial_.append(in);
+  keep(in);
   const BufferedBytes* buffered = listener_.loop().buffered();
   const std::uint64_t most = listener_.settings().limits.max_pipelined_bytes;
   const std::uint64_t share = buffered ? buffered->share() : most;
-  if (partial_.size() < std::min(most, share) || pending_full_) return;
+  if (waiting_->bytes.size() < std::min(most, share) || pending_full_) return;
   pending_full_ = true;
   stream_->stop_reading();
+}
+
+void Connection::count_waiting() {
+  if (waiting_) waiting_->charge.set(waiting_->bytes.size());
+}
+
+void Connection::let_go(std::unique_ptr<Waiting> waiting) {
+  if (!waiting) return;
+  waiting->reset();
+  listener_.pools().waiting.keep(std::move(waiting));
 }
 
 void Connection::on_eof() {
@@ -244,16 +268,16 @@ void Connection::on_error(int) {
 void Connection::on_writable() {
   congested_ = false;
   if (request_ && request_->exchange.active()) return request_->exchange.on_caller_writable();
-  if (request_ && !Task::scheduled()) listener_.scope().scheduler->soon(*this);
+  if (request_) go_on_soon();
 }
 
 // The exchange's caller.
 
 void Connection::wake_at(TimePoint at) {
   if (at == kNever) {
-    exchange_timer_.disarm();
+    request_->timer.disarm();
   } else {
-    exchange_timer_.arm(at);
+    request_->timer.arm(at);
   }
 }
 
@@ -312,7 +336,7 @@ void Connection::send_head(const http::ResponseHead& response, std::string_view 
   request.body_done = true;
   clock_ = Clock::None;
   phase_timer_.disarm();
-  if (!partial_.empty()) listener_.scope().scheduler->soon(*this);
+  if (waiting_) go_on_soon();
 }
 
 void Connection::send_body(std::string_view bytes) {
@@ -400,20 +424,24 @@ void Connection::on_exchange_over(bool complete) {
   request_->over = true;
   request_->complete = complete;
   if (!complete) flush();  // what there is of it; its bytes may be gone later
-  if (!Task::scheduled()) listener_.scope().scheduler->soon(*this);
+  go_on_soon();
 }
 
 // Between requests.
 
-// Runs when the exchange that ended is off the stack.
-void Connection::run() {
+void Connection::go_on_soon() {
+  if (!request_->scheduled()) listener_.scope().scheduler->soon(*request_);
+}
+
+void Connection::go_on() {
   if (closing_) return die();
   if (request_ && !request_->over) {  // a tunnel was entered: what waited belongs to it
-    const std::string waiting = std::exchange(partial_, {});
-    partial_charge_.set(0);
+    auto waiting = std::move(waiting_);
+    if (!waiting) return;
     if (std::exchange(pending_full_, false)) stream_->start_reading();
-    request_->exchange.on_body(waiting);
-    return request_->exchange.on_read_done();
+    request_->exchange.on_body(waiting->bytes);
+    request_->exchange.on_read_done();
+    return let_go(std::move(waiting));
   }
   if (!request_) return;
   if (!request_->complete) {
@@ -448,17 +476,23 @@ void Connection::next_request() {
   }
   set_clock(Clock::KeepAlive, listener_.settings().timeouts.keepalive);
   if (!listener_.accepting()) give_last_call();  // its head went out before that was known
-  if (partial_.empty()) return;
-  const std::string waiting = std::exchange(partial_, {});
-  consume(waiting);
+  if (!waiting_) return;
+  auto waiting = std::move(waiting_);
+  consume(waiting->bytes);
   if (request_ && request_->exchange.active()) request_->exchange.on_read_done();
-  partial_charge_.set(partial_.size());
+  let_go(std::move(waiting));
+  count_waiting();
 }
 
 void Connection::give_last_call() {
   if (request_ || last_call_) return;
-  last_call_ = listener_.count_request();
-  if (partial_.empty()) set_clock(Clock::LastCall, kLastCall);
+  last_call_ = true;
+  bump(listener_.counters().requests);
+  if (!waiting_) set_clock(Clock::LastCall, kLastCall);
+}
+
+void Connection::end_last_call() {
+  if (std::exchange(last_call_, false)) bump(listener_.counters().requests, -1U);
 }
 
 // What is queued still goes out, and counts as a request under way until it has.
@@ -478,13 +512,12 @@ void Connection::abandon() {
 void Connection::die() {
   if (closing_) return;
   closing_ = true;
-  Task::unlink();
-  exchange_timer_.disarm();
   phase_timer_.disarm();
-  write_timer_.disarm();
+  write_watch_.reset();
   stream_->set_events(nullptr);
   stream_.reset();
   drop_request();
+  end_last_call();
   listener_.remove(*this);
 }
 
@@ -497,19 +530,18 @@ void Connection::set_clock(Clock clock, Duration after) {
 
 // `write`: the caller takes nothing. Looked at once per period, while something is queued.
 void Connection::watch_writes() {
-  if (stream_->queued() == 0 || write_timer_.armed()) return;
-  taken_at_write_check_ = stream_->bytes_taken();
-  write_timer_.arm(saturating_add(listener_.loop().now(), listener_.settings().timeouts.write));
+  if (stream_->queued() == 0) return;
+  if (!write_watch_) write_watch_ = std::make_unique<WriteWatch>(*this);
+  auto& [timer, taken] = *write_watch_;
+  if (timer.armed()) return;
+  taken = stream_->bytes_taken();
+  timer.arm(saturating_add(listener_.loop().now(), listener_.settings().timeouts.write));
 }
 
 void Connection::on_timer(net::Timer& timer) {
-  if (&timer == &exchange_timer_) {
-    if (request_ && request_->exchange.active()) request_->exchange.on_time();
-    return;
-  }
   if (&timer == &phase_timer_) return on_phase_time();
   if (stream_->queued() == 0) return;
-  if (stream_->bytes_taken() != taken_at_write_check_) return watch_writes();
+  if (stream_->bytes_taken() != write_watch_->taken) return watch_writes();
   if (request_ && request_->exchange.active()) {
     request_->exchange.on_caller_stalled(TimeoutKind::Write);
   }

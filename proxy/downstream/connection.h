@@ -2,16 +2,14 @@
 //
 // It parses and writes and keeps the listener's clocks; what a request comes to is the exchange's
 // business. Bytes that arrive while an exchange is under way (pipelining) wait in a bounded
-// buffer, and the reads stop when it is full.
+// buffer, and the reads stop when it is full. Thousands stand idle: what only a request, a wait or
+// a slow reader needs is made for it.
 #pragma once
 
 #include <memory>
-#include <string>
 
-#include "proxy/base/buffered_bytes.h"
 #include "proxy/downstream/request.h"
 #include "proxy/exchange/ports.h"
-#include "proxy/http/head_scanner.h"
 #include "proxy/net/deferred.h"
 #include "proxy/net/stream.h"
 #include "proxy/net/timer.h"
@@ -22,14 +20,11 @@ class Listener;
 
 class Connection final : public net::Retirable,
                          private exchange::Caller,
-                         private exchange::Task,
                          private net::StreamEvents,
                          private net::TimerEvents {
  public:
   // Rest of a request body that is read and dropped so that the connection can be kept.
   static constexpr std::uint64_t kMaxDropped = 64 * 1024;
-  // An idle connection keeps no more than that of a buffer.
-  static constexpr std::size_t kKeptCapacity = 4 * 1024;
   static constexpr Duration kLinger = std::chrono::seconds(1);
   static constexpr Duration kLastCall = std::chrono::milliseconds(100);
 
@@ -42,6 +37,7 @@ class Connection final : public net::Retirable,
   // kLastCall, as a request under way.
   void give_last_call();
   void abandon();  // closes whatever is under way, now
+  void go_on();    // for its request, when the exchange that ended is off the stack
   bool busy() const { return request_ != nullptr; }
   // Empty while there is no request.
   std::string_view request_id() const {
@@ -54,6 +50,11 @@ class Connection final : public net::Retirable,
  private:
   // What the phase timer stands for. Read and write deadlines may stand together.
   enum class Clock : std::uint8_t { None, FirstByte, LastCall, Head, KeepAlive, Body };
+  struct WriteWatch {
+    explicit WriteWatch(Connection& connection);
+    net::Timer timer;
+    std::uint64_t taken = 0;
+  };
 
   // Bytes in.
   void on_read(std::string_view bytes) override;
@@ -67,7 +68,10 @@ class Connection final : public net::Retirable,
   void begin(std::string_view block, std::size_t beyond);  // `beyond`: bytes that came with it
   void refuse(exchange::FailureKind kind);
   bool read_body(std::string_view& in);
+  void keep(std::string_view in);
   void keep_for_later(std::string_view in);
+  void count_waiting();
+  void let_go(std::unique_ptr<Waiting> waiting);
   bool over_its_share() const;
 
   // The exchange's caller.
@@ -84,9 +88,10 @@ class Connection final : public net::Retirable,
   std::string_view address() const override { return stream_->peer_ip(); }
 
   // Between requests.
-  void run() override;  // after an exchange is over
+  void go_on_soon();
   bool caller_is_done() const;
   void next_request();
+  void end_last_call();
   bool must_close() const;
   void close_after_flush();
   void die();
@@ -103,14 +108,9 @@ class Connection final : public net::Retirable,
   Listener& listener_;
   std::unique_ptr<net::Stream> stream_;
   std::unique_ptr<Request> request_;  // while one is under way
-  net::Timer exchange_timer_;
+  std::unique_ptr<Waiting> waiting_;  // while it holds a byte
   net::Timer phase_timer_;
-  net::Timer write_timer_;
-  http::HeadScanner scanner_;
-  BufferCharge partial_charge_;
-  std::string partial_;  // a head that has not come whole, or bytes for the next request
-  std::shared_ptr<void> last_call_;  // counts as a request while none has come
-  std::uint64_t taken_at_write_check_ = 0;
+  std::unique_ptr<WriteWatch> write_watch_;  // since the caller first was slow to read
   std::uint32_t requests_ = 0;
   Clock clock_ = Clock::None;
   bool congested_ = false;
@@ -118,6 +118,7 @@ class Connection final : public net::Retirable,
   bool pending_full_ = false;
   bool refuse_ = false;
   bool closing_ = false;
+  bool last_call_ = false;  // counts as a request while none has come
 };
 
 }  // namespace outrigger::downstream

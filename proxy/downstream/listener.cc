@@ -29,10 +29,10 @@ CountersByWorker make_counters(std::uint32_t workers) {
   return counters;
 }
 
-Listener::Listener(net::Loop& loop, net::BoundSocket socket, RequestPool& requests,
-                   ConnectionTotal& total, std::shared_ptr<ListenerCounters> counters)
+Listener::Listener(net::Loop& loop, net::BoundSocket socket, Pools& pools, ConnectionTotal& total,
+                   std::shared_ptr<ListenerCounters> counters)
     : loop_(loop),
-      requests_(requests),
+      pools_(pools),
       total_(total),
       counters_(std::move(counters)),
       socket_(loop, std::move(socket), *this) {}

@@ -61,7 +61,7 @@ struct ConnectionTotal {
 class Listener final : private net::ListenerEvents {
  public:
   // `counters` may be read by others and outlive it.
-  Listener(net::Loop& loop, net::BoundSocket socket, RequestPool& requests, ConnectionTotal& total,
+  Listener(net::Loop& loop, net::BoundSocket socket, Pools& pools, ConnectionTotal& total,
            std::shared_ptr<ListenerCounters> counters);
   ~Listener() override;
 
@@ -85,7 +85,7 @@ class Listener final : private net::ListenerEvents {
 
   // For its connections.
   net::Loop& loop() { return loop_; }
-  RequestPool& requests() { return requests_; }
+  Pools& pools() { return pools_; }
   exchange::Scope& scope() { return *scope_; }
   const exchange::ListenerRoutes& routes() const { return *routes_; }
   const config::Listener& settings() const { return *routes_->config; }
@@ -108,7 +108,7 @@ class Listener final : private net::ListenerEvents {
   void refuse(net::Stream& stream);
 
   net::Loop& loop_;
-  RequestPool& requests_;
+  Pools& pools_;
   ConnectionTotal& total_;
   exchange::Scope* scope_ = nullptr;
   const exchange::ListenerRoutes* routes_ = nullptr;

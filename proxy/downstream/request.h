@@ -1,18 +1,32 @@
-// What a caller's connection holds only while a request is under way; pooled per worker, so that
-// an idle connection stays small and a busy one allocates nothing.
+// What a caller's connection holds only for a while, pooled per worker, so that an idle connection
+// stays small and a busy one allocates nothing: a request under way, and bytes that wait.
 #pragma once
 
 #include <memory>
-#include <vector>
+#include <string>
 
+#include "proxy/base/buffered_bytes.h"
+#include "proxy/base/pool.h"
 #include "proxy/exchange/exchange.h"
 #include "proxy/http/body_reader.h"
 #include "proxy/http/gather.h"
+#include "proxy/http/head_scanner.h"
+#include "proxy/net/timer.h"
 
 namespace outrigger::downstream {
 
-struct Request {
+class Connection;
+
+struct Request final : exchange::Task, private net::TimerEvents {
+  explicit Request(net::Loop& loop) : timer(loop, *this) {}
+
+  // As new, but for memory that is kept.
+  void reset();
+  void run() override;  // after its exchange is over
+
+  Connection* connection = nullptr;
   exchange::Exchange exchange;
+  net::Timer timer;  // the exchange's
   http::BodyReader body;
   http::Gather out;
   http::Framing response_framing = http::Framing::None;
@@ -22,31 +36,26 @@ struct Request {
   bool complete = false;      // … with a whole response
   bool close = false;         // the connection ends with it
   bool continue_sent = false;
-};
-
-class RequestPool {
- public:
-  std::unique_ptr<Request> acquire() {
-    if (spare_.empty()) return std::make_unique<Request>();
-    auto request = std::move(spare_.back());
-    spare_.pop_back();
-    return request;
-  }
-
-  void release(std::unique_ptr<Request> request) {
-    if (spare_.size() >= kMaxSpare) return;
-    request->out.clear();
-    request->exchange.trim();
-    request->response_framing = http::Framing::None;
-    request->dropped = 0;
-    request->body_done = request->over = request->complete = request->close = false;
-    request->continue_sent = false;
-    spare_.push_back(std::move(request));
-  }
 
  private:
-  static constexpr std::size_t kMaxSpare = 256;
-  std::vector<std::unique_ptr<Request>> spare_;
+  void on_timer(net::Timer& timer) override;
+};
+
+// A head that has not come whole, or bytes for the next request.
+struct Waiting {
+  // What a spare one keeps of its memory.
+  static constexpr std::size_t kKeptCapacity = 4 * 1024;
+
+  void reset();
+
+  http::HeadScanner scanner;
+  std::string bytes;
+  BufferCharge charge;
+};
+
+struct Pools {
+  Pool<Request, 256> requests;
+  Pool<Waiting, 256> waiting;
 };
 
 }  // namespace outrigger::downstream

@@ -1,8 +1,8 @@
 // libuv's asynchronous close, hidden: a handle lives in a block of the heap that is freed when
 // libuv has let go of it, however early its owner went.
 //
-// Blocks (and requests that outlive their owners) hang in their loop, so that a loop that ends can
-// close them and tell their owners.
+// A loop that ends finds its handles by itself, closes them and tells their owners. What it cannot
+// find (requests that outlive their owners) hangs in it as a Dependent.
 #pragma once
 
 #include <uv.h>
@@ -23,8 +23,12 @@ class Dependent : private ListNode {
 };
 
 // Made with new and, once a libuv handle is in it, freed by close() alone.
-class HandleBlock : public Dependent {
+class HandleBlock {
  public:
+  HandleBlock(const HandleBlock&) = delete;
+  HandleBlock& operator=(const HandleBlock&) = delete;
+  virtual ~HandleBlock() = default;
+
   static HandleBlock& of(const uv_handle_t& handle) {
     return *static_cast<HandleBlock*>(handle.data);
   }
@@ -37,6 +41,7 @@ class HandleBlock : public Dependent {
   bool closing() const { return uv_is_closing(handle_) != 0; }
 
  protected:
+  HandleBlock() = default;
   // `handle`, a part of the derived block, has been initialised.
   void hold(uv_handle_t& handle) {
     handle_ = &handle;
@@ -44,9 +49,10 @@ class HandleBlock : public Dependent {
   }
 
  private:
+  friend class Loop;
   // The loop is gone: the owner forgets the block.
   virtual void orphan() = 0;
-  void on_loop_end() final {
+  void on_loop_end() {
     orphan();
     close();
   }

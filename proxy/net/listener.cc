@@ -20,7 +20,6 @@ class PollHandle final : public Handle<uv_poll_t, Listener>, private Deferred {
     const int status = uv_poll_init(loop.native(), &poll->native(), fd);
     if (status < 0) return status;
     poll->hold();
-    loop.attach(*poll);
     return poll.release();
   }
 

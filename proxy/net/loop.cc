@@ -9,8 +9,10 @@
 #include <utility>
 
 #include "proxy/base/check.h"
+#include "proxy/base/pool.h"
 #include "proxy/net/handle.h"
 #include "proxy/net/timer.h"
+#include "proxy/net/transport.h"
 
 namespace outrigger::net {
 namespace {
@@ -28,6 +30,7 @@ Loop& loop_of(const UvHandle* handle) {
   return *static_cast<Loop*>(handle->loop->data);
 }
 
+// Its data stays null, which tells it from a HandleBlock's.
 template <class UvHandle>
 void close_own(UvHandle& handle) {
   uv_close(reinterpret_cast<uv_handle_t*>(&handle), nullptr);
@@ -36,16 +39,18 @@ void close_own(UvHandle& handle) {
 }  // namespace
 
 struct Loop::Native {
-  uv_loop_t loop;
-  uv_prepare_t prepare;
-  uv_check_t check;
-  uv_timer_t timer;
-  uv_async_t posted_wake;
+  uv_loop_t loop{};
+  uv_prepare_t prepare{};
+  uv_check_t check{};
+  uv_timer_t timer{};
+  uv_async_t posted_wake{};
   TimerWheel wheel{read_clock()};
 
   std::mutex mutex;
   std::vector<std::function<void()>> posted;  // under the mutex
   std::vector<std::function<void()>> posted_running;
+
+  Pool<WriteQueue, kSpareWriteQueues> write_queues;
 };
 
 Loop::Loop() : native_(std::make_unique<Native>()), read_buffer_(new char[kReadBuffer]) {
@@ -79,6 +84,10 @@ Loop::~Loop() {
     node->unlink();
     static_cast<Dependent*>(node)->on_loop_end();
   }
+  const auto end = [](uv_handle_t* handle, void*) {
+    if (handle->data != nullptr) HandleBlock::of(*handle).on_loop_end();
+  };
+  uv_walk(&native.loop, end, nullptr);
   close_own(native.prepare);
   close_own(native.check);
   close_own(native.timer);
@@ -207,6 +216,17 @@ void Loop::fire_timers() {
   }
   wake_for_timers();
   firing_ = false;
+}
+
+std::unique_ptr<WriteQueue> Loop::take_write_queue() {
+  auto queue = native_->write_queues.take();
+  queue->charge.move_to(buffered_);
+  return queue;
+}
+
+void Loop::keep_write_queue(std::unique_ptr<WriteQueue> queue) {
+  queue->charge.set(0);
+  native_->write_queues.keep(std::move(queue));
 }
 
 uv_loop_t* Loop::native() {

@@ -21,6 +21,7 @@ namespace outrigger::net {
 
 class Dependent;
 class Timer;
+struct WriteQueue;
 
 class Loop {
  public:
@@ -28,6 +29,8 @@ class Loop {
   static constexpr std::size_t kReadBuffer = 128 * 1024;
   // Tasks that other threads may have posted and the loop has not run: more means that it is dead.
   static constexpr std::size_t kMaxPosted = 64 * 1024;
+  // Write queues that are kept for the next stream that needs one.
+  static constexpr std::size_t kSpareWriteQueues = 64;
   // Rounds of deferred tasks between two polls; what is left waits for the next turn.
   static constexpr int kMaxDeferredRounds = 64;
 
@@ -73,7 +76,7 @@ class Loop {
   BufferedBytes* buffered() const { return buffered_; }
 
   uv_loop_t* native();
-  // What must be told when the loop ends; it leaves the list when it is destroyed.
+  // What has no handle and must be told when the loop ends; it leaves the list when destroyed.
   void attach(Dependent& dependent);
   // What a read callback gets lies in here, until the callback returns.
   std::span<char> read_buffer() { return {read_buffer_.get(), kReadBuffer}; }
@@ -82,6 +85,10 @@ class Loop {
   friend class Timer;
   friend class Transport;
   struct Native;
+
+  // For streams that the kernel takes no more from: few at a time, so the loop keeps some.
+  std::unique_ptr<WriteQueue> take_write_queue();
+  void keep_write_queue(std::unique_ptr<WriteQueue> queue);
 
   void turn(int mode);
   void arm(Timer& timer, TimePoint at);

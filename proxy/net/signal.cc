@@ -13,7 +13,6 @@ class SignalHandle final : public Handle<uv_signal_t, Signal> {
   SignalHandle(Loop& loop, Signal& owner, int signum) : Handle(owner) {
     INVARIANT(uv_signal_init(loop.native(), &native()) == 0);
     hold();
-    loop.attach(*this);
     const auto call = [](uv_signal_t* handle, int) {
       Signal* signal = of(handle).owner();
       if (signal == nullptr) return;

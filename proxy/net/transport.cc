@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "proxy/base/check.h"
+#include "proxy/net/address.h"
+#include "proxy/net/timer.h"
 
 namespace outrigger::net {
 namespace {
@@ -19,25 +21,37 @@ std::size_t size_of(std::span<const std::string_view> pieces) {
 
 }  // namespace
 
-Transport::Transport(Loop& loop, const sockaddr& peer)
-    : loop_(loop),
-      peer_(Address::from_native(peer)),
-      charge_(loop.buffered()),
-      timer_(loop, *this),
-      is_tcp_(peer.sa_family != AF_UNIX) {
-  if (is_tcp_) {
-    uv_tcp_init(loop.native(), &uv_.tcp);
-  } else {
-    uv_pipe_init(loop.native(), &uv_.pipe, 0);
+// What a graceful close still needs.
+struct Transport::Linger final : TimerEvents {
+  explicit Linger(Transport& of) : transport(of), timer(of.loop_, *this) {}
+  void on_timer(Timer&) override { transport.on_linger_time(); }
+  void arm(Duration after) { timer.arm(saturating_add(transport.loop_.now(), after)); }
+
+  Transport& transport;
+  Timer timer;
+  Duration limit{};
+  Duration stall{};
+  std::shared_ptr<void> until_flushed;
+  std::uint64_t taken_at_timer = 0;
+  std::size_t dropped = 0;
+  int flush_rounds = 0;
+};
+
+Transport::Transport(Loop& loop, const sockaddr& peer) : loop_(loop) {
+  if (peer.sa_family != AF_UNIX) {
+    const Address address = Address::from_native(peer);
+    peer_ip_ = address.host();
+    peer_port_ = address.port();
   }
-  hold(*reinterpret_cast<uv_handle_t*>(&uv_));
-  loop.attach(*this);
+  uv_tcp_init(loop.native(), &tcp_);
+  hold(*reinterpret_cast<uv_handle_t*>(&tcp_));
 }
+
+Transport::~Transport() = default;
 
 Result<Transport*, int> Transport::open(Loop& loop, int fd, const sockaddr& peer) {
   auto* transport = new Transport{loop, peer};
-  const int status = transport->is_tcp_ ? uv_tcp_open(&transport->uv_.tcp, fd)
-                                        : uv_pipe_open(&transport->uv_.pipe, fd);
+  const int status = uv_tcp_open(&transport->tcp_, fd);
   if (status == 0) return transport;
   ::close(fd);
   transport->close_now();
@@ -50,7 +64,7 @@ Transport& Transport::of(const void* handle) {
 
 int Transport::fd() const {
   uv_os_fd_t fd = -1;
-  uv_fileno(reinterpret_cast<const uv_handle_t*>(&uv_), &fd);
+  uv_fileno(reinterpret_cast<const uv_handle_t*>(&tcp_), &fd);
   return fd;
 }
 
@@ -58,8 +72,8 @@ std::uint16_t Transport::local_port() const {
   sockaddr_storage local{};
   socklen_t size = sizeof local;
   auto* native = reinterpret_cast<sockaddr*>(&local);
-  if (!is_tcp_ || getsockname(fd(), native, &size) != 0) return 0;
-  return Address::from_native(*native).port();
+  const bool known = getsockname(fd(), native, &size) == 0 && local.ss_family != AF_UNIX;
+  return known ? Address::from_native(*native).port() : 0;
 }
 
 void Transport::set_owner(Transport** slot) {
@@ -75,7 +89,7 @@ void Transport::release() {
 void Transport::orphan() {
   if (owner_ != nullptr) *owner_ = nullptr;
   phase_ = Phase::Closed;
-  until_flushed_.reset();
+  linger_.reset();
   release();
 }
 
@@ -180,7 +194,6 @@ bool Transport::write(std::span<const std::string_view> pieces) {
   }
   enqueue(pieces, taken);
   flush();
-  count_queue();
   if (queued() <= mark(Stream::kHighWater)) return true;
   congested_ = true;
   return false;
@@ -202,40 +215,49 @@ int Transport::send_now(std::span<const std::string_view> pieces, std::size_t& t
 }
 
 void Transport::enqueue(std::span<const std::string_view> pieces, std::size_t skip) {
+  if (!queue_) queue_ = loop_.take_write_queue();
   for (const auto piece : pieces) {
     const std::size_t skipped = std::min(skip, piece.size());
-    gathering_.append(piece.substr(skipped));
+    queue_->gathering.append(piece.substr(skipped));
     skip -= skipped;
   }
+  queue_->count();
 }
 
 void Transport::flush() {
-  if (!in_flight_.empty() || gathering_.empty()) return;
-  in_flight_.swap(gathering_);
-  const uv_buf_t buffer = uv_buf_init(in_flight_.data(), static_cast<unsigned>(in_flight_.size()));
-  const int status =
-      uv_write(&write_request_, &stream(), &buffer, 1,
-               [](uv_write_t* request, int result) { of(request->handle).on_written(result); });
+  auto& [request, in_flight, gathering, charge] = *queue_;
+  if (!in_flight.empty() || gathering.empty()) return;
+  in_flight.swap(gathering);
+  const uv_buf_t buffer = uv_buf_init(in_flight.data(), static_cast<unsigned>(in_flight.size()));
+  const int status = uv_write(&request, &stream(), &buffer, 1, [](uv_write_t* written, int result) {
+    of(written->handle).on_written(result);
+  });
   if (status == 0) return;
-  in_flight_.clear();
+  in_flight.clear();
   fail(status);
 }
 
 void Transport::on_written(int status) {
   // After an error libuv does not say how much had gone: all of it may have.
-  bytes_taken_ += in_flight_.size();
-  in_flight_.clear();
-  if (in_flight_.capacity() > kKeptBuffer) in_flight_.shrink_to_fit();
-  count_queue();
+  bytes_taken_ += queue_->in_flight.size();
+  WriteQueue::clear(queue_->in_flight);
+  if (phase_ != Phase::Closed && status == 0) flush();
+  drop_empty_queue();
   if (phase_ == Phase::Closed) return;
   if (status < 0) return fail(status);
-  flush();
-  if (queued() == 0) on_drained();
+  if (!queue_) on_drained();
   run_deferred();
 }
 
+void Transport::drop_empty_queue() {
+  if (!queue_) return;
+  queue_->count();
+  if (!queue_->empty()) return;
+  WriteQueue::clear(queue_->gathering);
+  loop_.keep_write_queue(std::move(queue_));
+}
+
 void Transport::on_drained() {
-  if (gathering_.capacity() > kKeptBuffer) gathering_.shrink_to_fit();
   if (phase_ == Phase::Flushing) {
     start_dropping();
   } else if (ends_) {
@@ -244,18 +266,20 @@ void Transport::on_drained() {
 }
 
 std::size_t Transport::queued() const {
-  return gathering_.size() + (in_flight_.empty() ? 0 : uv_stream_get_write_queue_size(&stream()));
+  if (!queue_) return 0;
+  const auto& [request, in_flight, gathering, charge] = *queue_;
+  return gathering.size() + (in_flight.empty() ? 0 : uv_stream_get_write_queue_size(&stream()));
 }
 
 std::uint64_t Transport::bytes_taken() const {
-  if (in_flight_.empty()) return bytes_taken_;
-  return bytes_taken_ + in_flight_.size() - uv_stream_get_write_queue_size(&stream());
+  if (!queue_ || queue_->in_flight.empty()) return bytes_taken_;
+  return bytes_taken_ + queue_->in_flight.size() - uv_stream_get_write_queue_size(&stream());
 }
 
 // Told later: this is called from within write().
 void Transport::fail(int status) {
-  gathering_.clear();
-  count_queue();
+  if (queue_) queue_->gathering.clear();
+  drop_empty_queue();
   if (phase_ == Phase::Flushing || phase_ == Phase::Dropping) return close_now();
   if (error_ == 0) error_ = status;
   if (!reads_first()) loop_.defer(*this);
@@ -286,33 +310,35 @@ void Transport::linger(Duration linger, Duration stall, std::shared_ptr<void> un
   ++loop_.lingering_;
   phase_ = Phase::Flushing;
   ends_ = true;
-  linger_ = linger;
-  stall_ = stall;
-  until_flushed_ = std::move(until_flushed);
-  taken_at_timer_ = bytes_taken();
-  timer_.arm(saturating_add(loop_.now(), stall_));
+  linger_ = std::make_unique<Linger>(*this);
+  linger_->limit = linger;
+  linger_->stall = stall;
+  linger_->until_flushed = std::move(until_flushed);
+  linger_->taken_at_timer = bytes_taken();
+  linger_->arm(stall);
   if (queued() == 0) start_dropping();
 }
 
 void Transport::start_dropping() {
-  until_flushed_.reset();
+  linger_->until_flushed.reset();
   shutdown();
   if (eof_ || loop_.lingering_ > Stream::kMaxLingering) return close_now();
   phase_ = Phase::Dropping;
-  timer_.arm(saturating_add(loop_.now(), linger_));
+  linger_->arm(linger_->limit);
   arm_reads();
 }
 
 void Transport::on_read_while_lingering(ssize_t count) {
-  if (count > 0) dropped_ += static_cast<std::size_t>(count);
-  if (count < 0 || dropped_ > Stream::kMaxDropped) close_now();
+  if (count > 0) linger_->dropped += static_cast<std::size_t>(count);
+  if (count < 0 || linger_->dropped > Stream::kMaxDropped) close_now();
 }
 
-void Transport::on_timer(Timer&) {
-  const bool moves = bytes_taken() > taken_at_timer_ && ++flush_rounds_ < kMaxFlushRounds;
+void Transport::on_linger_time() {
+  const bool moves =
+      bytes_taken() > linger_->taken_at_timer && ++linger_->flush_rounds < kMaxFlushRounds;
   if (phase_ != Phase::Flushing || !moves) return close_now();
-  taken_at_timer_ = bytes_taken();
-  timer_.arm(saturating_add(loop_.now(), stall_));
+  linger_->taken_at_timer = bytes_taken();
+  linger_->arm(linger_->stall);
 }
 
 void Transport::close_with_reset() {
@@ -326,7 +352,7 @@ void Transport::close_now() {
   if (phase_ != Phase::Open) --loop_.lingering_;
   phase_ = Phase::Closed;
   release();
-  timer_.disarm();
+  linger_.reset();
   cancel_deferred();
   close();
 }

@@ -1,30 +1,46 @@
 // The libuv side of a stream: the handle, the write queue and, after a graceful close, the linger.
 //
 // It outlives the Stream that owns it until libuv has closed, which makes the Stream destructible
-// at any time. At most one uv_write is in flight (libuv sends queued ones a syscall each); what
-// comes meanwhile gathers in a second buffer, and the two change places.
+// at any time. Thousands stand idle, so it holds little: a queue only while something is queued,
+// what the linger needs only then.
 #pragma once
 
 #include <uv.h>
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 
-#include "proxy/net/address.h"
 #include "proxy/net/deferred.h"
 #include "proxy/net/handle.h"
 #include "proxy/net/loop.h"
 #include "proxy/net/stream.h"
-#include "proxy/net/timer.h"
 
 namespace outrigger::net {
 
-class Transport final : public HandleBlock, private Deferred, private TimerEvents {
- public:
+// What the kernel has not taken yet. At most one uv_write is in flight (libuv sends queued ones a
+// syscall each); what comes meanwhile gathers in a second buffer, and the two change places.
+struct WriteQueue {
   // What a drained buffer may keep of its memory.
   static constexpr std::size_t kKeptBuffer = 16 * 1024;
+
+  bool empty() const { return in_flight.empty() && gathering.empty(); }
+  static void clear(std::string& buffer) {
+    buffer.clear();
+    if (buffer.capacity() > kKeptBuffer) buffer.shrink_to_fit();
+  }
+  void count() { charge.set(gathering.size() + in_flight.size()); }
+
+  uv_write_t request;
+  std::string in_flight;
+  std::string gathering;
+  BufferCharge charge;  // of the two
+};
+
+class Transport final : public HandleBlock, private Deferred {
+ public:
   // How often a lingering stream may need another `linger` to flush.
   static constexpr int kMaxFlushRounds = 60;
 
@@ -50,23 +66,25 @@ class Transport final : public HandleBlock, private Deferred, private TimerEvent
   std::size_t queued() const;
   std::uint64_t bytes_taken() const;
   std::uint64_t bytes_read() const { return bytes_read_; }
-  std::string_view peer_ip() const { return is_tcp_ ? peer_.host() : std::string_view{}; }
-  std::uint16_t peer_port() const { return peer_.port(); }
+  std::string_view peer_ip() const { return peer_ip_; }
+  std::uint16_t peer_port() const { return peer_port_; }
   std::uint16_t local_port() const;
-  uv_tcp_t& tcp() { return uv_.tcp; }
+  uv_tcp_t& tcp() { return tcp_; }
 
  private:
-  enum class Phase { Open, Flushing, Dropping, Closed };
+  enum class Phase : std::uint8_t { Open, Flushing, Dropping, Closed };
+  struct Linger;
 
   Transport(Loop& loop, const sockaddr& peer);
+  ~Transport() override;
   static Transport& of(const void* handle);
-  uv_stream_t& stream() { return *reinterpret_cast<uv_stream_t*>(&uv_); }
-  const uv_stream_t& stream() const { return *reinterpret_cast<const uv_stream_t*>(&uv_); }
+  uv_stream_t& stream() { return *reinterpret_cast<uv_stream_t*>(&tcp_); }
+  const uv_stream_t& stream() const { return *reinterpret_cast<const uv_stream_t*>(&tcp_); }
   int fd() const;
 
   void orphan() override;
   void run_deferred() override;
-  void on_timer(Timer&) override;
+  void on_linger_time();
 
   bool taking() const;
   void arm_reads();
@@ -86,7 +104,7 @@ class Transport final : public HandleBlock, private Deferred, private TimerEvent
 
   void fail(int status);
   bool reads_first() const;
-  void count_queue() { charge_.set(gathering_.size() + in_flight_.size()); }
+  void drop_empty_queue();
   // Never more than this stream's share of what memory is left; where it is scarce, a queue has to
   // run empty before more is written.
   std::size_t mark(std::size_t usual) const {
@@ -99,29 +117,16 @@ class Transport final : public HandleBlock, private Deferred, private TimerEvent
   }
 
   Loop& loop_;
-  union {
-    uv_tcp_t tcp;
-    uv_pipe_t pipe;
-  } uv_;
-  uv_write_t write_request_;
-  Address peer_;
+  uv_tcp_t tcp_;  // serves Unix sockets as well: nothing that is asked of it here is TCP's own
   Transport** owner_ = nullptr;
   StreamEvents* events_ = nullptr;
-  std::string in_flight_;
-  std::string gathering_;
-  BufferCharge charge_;  // of the two
+  std::unique_ptr<WriteQueue> queue_;  // while something is queued
+  std::unique_ptr<Linger> linger_;     // from Flushing on
   std::uint64_t bytes_taken_ = 0;
   std::uint64_t bytes_read_ = 0;
-  Timer timer_;
-  Duration linger_{};
-  Duration stall_{};
-  std::shared_ptr<void> until_flushed_;
-  std::uint64_t taken_at_timer_ = 0;
-  std::size_t dropped_ = 0;
-  int flush_rounds_ = 0;
-  int error_ = 0;
+  std::string peer_ip_;  // "" of a Unix socket
+  std::uint16_t peer_port_ = 0;
   Phase phase_ = Phase::Open;
-  bool is_tcp_;
   bool wants_reads_ = false;
   bool reads_armed_ = false;
   bool eof_ = false;
@@ -129,6 +134,7 @@ class Transport final : public HandleBlock, private Deferred, private TimerEvent
   bool ends_ = false;  // no further writes
   bool shut_down_ = false;
   bool error_reported_ = false;
+  int error_ = 0;
 };
 
 }  // namespace outrigger::net

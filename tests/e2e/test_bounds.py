@@ -300,6 +300,22 @@ class ShareTest(Case):
         self.assertLess(daemon.resident_kib() - before, 18_000 / 2)
         self.assertEqual([200] * 600, [client.get().status for client in clients + more])
 
+    @unittest.skipIf(SANITIZED, "memory is not what it would be")
+    def test_what_is_resident(self):
+        daemon = self.proxy(self.origin())
+        self.assertLess(daemon.resident_kib(), 6 * 1024)
+
+        def wave(count):
+            clients = [self.client(daemon) for _ in range(count)]
+            self.assertEqual([200] * count, [client.get().status for client in clients])
+            return clients
+        first = wave(100)  # so that all that requests need is there
+        before = daemon.resident_kib()
+        idle = wave(1000)
+        each = (daemon.resident_kib() - before) * 1024 / len(idle)
+        self.assertLess(each, 900)  # 600, and pages of the program that come back
+        self.assertEqual(200, first[0].get().status)
+
 
 if __name__ == "__main__":
     unittest.main()

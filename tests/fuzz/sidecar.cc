@@ -50,7 +50,7 @@ Sidecar::Sidecar(std::shared_ptr<const config::Config> config) : config_(std::mo
   scope_.buffered = &buffered_;
   auto address = net::Address::parse(config_->listeners.front().address);
   listener_ = std::make_unique<downstream::Listener>(
-      loop_, std::move(net::BoundSocket::bind(address.value()).value()), requests_, connections_,
+      loop_, std::move(net::BoundSocket::bind(address.value()).value()), pools_, connections_,
       counters_);
   listener_->use(scope_, *scope_.snapshot->listeners.front());
   listener_->start();

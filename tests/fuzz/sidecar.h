@@ -56,7 +56,7 @@ class Sidecar final : private exchange::Scheduler, private net::Deferred {
   downstream::ConnectionTotal connections_;
   std::shared_ptr<downstream::ListenerCounters> counters_ =
       std::make_shared<downstream::ListenerCounters>();
-  downstream::RequestPool requests_;
+  downstream::Pools pools_;
   upstream::Http1ConnectionFactory factory_{loop_};
   std::vector<std::shared_ptr<exchange::RouteState>> routes_;
   std::vector<std::shared_ptr<upstream::ClusterState>> states_;
