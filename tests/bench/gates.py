@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Counts what a request costs, where time would tell of the machine too: system calls by strace,
-instructions in user space by callgrind. Fails where a bound is broken (bounds.py).
+heap allocations by an allocator of ours, instructions in user space by callgrind. Fails where a
+bound is broken (bounds.py).
 
 Counted are the workers' threads alone, over a fixed number of requests on connections that are
 warm: the upstream has so many of them that a whole run makes no new one. What disturbs the
@@ -16,6 +17,7 @@ import glob
 import os
 import re
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -70,11 +72,21 @@ INSTRUCTIONS = {
 }
 
 
+# A POST that may be retried: its body is kept.
+RETRIED = {"defaults": {**ALL["defaults"], "route": {
+    "retry": {"methods": ["GET", "POST"]}, "circuit_breaker": {}}}}
+ALLOCATIONS = {"W1": Case(config=ALL), "W4": Case("W4", config=RETRIED),
+               "W6": Case("W6", config=ALL)}
+
+TOOL_OF = {"calls": "strace", "epoll_ctl": "strace", "instructions": "callgrind",
+           "allocations": "allocator"}
+
+
 class Subject:
     """The program before a backend, warm. It is slow under these tools, which is no reason for it
     to refuse requests, nor to give up connections."""
 
-    def __init__(self, case, stack, directory, under=()):
+    def __init__(self, case, stack, directory, **options):
         self.backend = measure.Backend(CORES, case.endpoints)
         stack.callback(self.backend.stop)
         setup = peers.Setup(self.backend.ports, routes=case.routes)
@@ -82,7 +94,7 @@ class Subject:
         config.pop("defaults")
         config["upstreams"]["all"]["timeouts"] = {"idle": "1h"}
         try:
-            self.daemon = Outrigger({**config, **case.config}, directory, under=under)
+            self.daemon = Outrigger({**config, **case.config}, directory, **options)
         except AssertionError as error:
             if "not supported by this version" in str(error):
                 raise NotCounted("not supported by this version") from None
@@ -186,6 +198,25 @@ def count_instructions(case, directory, out=None):
         return sum(map(total_of, glob.glob(f"{out}-*"))) / case.requests
 
 
+def count_allocations(case, directory):
+    """From the heap, in all: by an allocator that is preloaded (allocations.cc)."""
+    with contextlib.ExitStack() as stack:
+        directory = stack.enter_context(tempfile.TemporaryDirectory(dir=directory))
+        file = os.path.join(directory, "allocations")
+        subject = Subject(case, stack, directory, env={
+            "LD_PRELOAD": peers.tool("allocations") + ".so", "OUTRIGGER_ALLOCATIONS": file})
+
+        def counted():
+            with open(file, "rb") as counts:
+                of = dict(struct.iter_unpack("qQ", counts.read()))
+            return sum(of[thread] for thread in subject.workers)
+        before = counted()
+        if not before:
+            raise RuntimeError("nothing was allocated before the first request: it does not count")
+        subject.load.go()
+        return counted() - before
+
+
 def total_of(name):
     """What a thread executed; 0 for the control thread, which is the first."""
     with open(name, encoding="utf-8", errors="replace") as file:
@@ -224,30 +255,34 @@ class Counts:
         self._why_not = {}
 
     def make(self, samples):
-        # A run of strace counts all kinds of calls.
-        runs = sorted({(kind == "instructions", name) for kind, name in samples})
+        runs = sorted({(TOOL_OF[kind], name) for kind, name in samples})
         with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
             for result in pool.map(self._count, runs):
                 for sample, value in result.items():
                     self._least[sample] = min(value, self._least.get(sample, value))
 
     def _count(self, run):
-        instructions, name = run
+        tool, name = run
         try:
-            if instructions:
-                return {("instructions", name):
-                        count_instructions(INSTRUCTIONS[name], self._directory, self._keep and
-                                           os.path.join(self._keep, name.replace(" ", "-")))}
-            calls = count_calls(CALLS[name], self._directory)
+            if tool == "strace":
+                calls = count_calls(CALLS[name], self._directory)
+                say(f"{name}: " + "  ".join(f"{call} {count:.3f}"
+                                            for call, count in calls.most_common()))
+                return {("calls", name): sum(calls.values()),
+                        ("epoll_ctl", name): calls["epoll_ctl"]}
+            if tool == "allocator":
+                return {("allocations", name): count_allocations(ALLOCATIONS[name],
+                                                                 self._directory)}
+            out = self._keep and os.path.join(self._keep, name.replace(" ", "-"))
+            return {("instructions", name): count_instructions(INSTRUCTIONS[name],
+                                                               self._directory, out)}
         except NotCounted as error:
             self._why_not[run] = str(error)
             return {}
-        say(f"{name}: " + "  ".join(f"{call} {count:.3f}" for call, count in calls.most_common()))
-        return {("calls", name): sum(calls.values()), ("epoll_ctl", name): calls["epoll_ctl"]}
 
     def judge(self, bound):
         for kind, name in bound.needs:
-            why = self._why_not.get((kind == "instructions", name))
+            why = self._why_not.get((TOOL_OF[kind], name))
             if why:
                 return Verdict(bound, why=why)
         return Verdict(bound, bound.measure(*(self._least[sample] for sample in bound.needs)))
