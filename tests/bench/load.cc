@@ -43,7 +43,8 @@ constexpr const char* kUsage = R"(load --port N [option]…
   --rate R             open loop at so many requests a second
   --warm-up S          before it, not counted (0)
   --wait               say "warm" after the warm-up and begin at a line on standard input; after the
-                       report keep all connections until standard input ends
+                       report keep all connections, and measure again at each further line, until
+                       standard input ends
 Prints a JSON object.
 )";
 
@@ -435,9 +436,10 @@ int run(const Options& options) {
     std::fflush(stdout);
     if (!wait_for_line()) return 1;
   }
-  load.run(options.seconds, options.requests);
-  load.report();
-  while (options.waits && wait_for_line()) continue;
+  do {
+    load.run(options.seconds, options.requests);
+    load.report();
+  } while (options.waits && wait_for_line());
   return load.all_right() ? 0 : 1;
 }
 

@@ -67,7 +67,8 @@ class Backend:
 
 
 class Load:
-    """Warm when made; go() is the measured part; its connections stay until it is closed."""
+    """Warm when made; go() is the measured part, as often as it is asked for; its connections stay
+    until it is closed."""
 
     def __init__(self, cores, port, words):
         command = ["taskset", "-c", ",".join(map(str, cores.load)), peers.tool("load"),
@@ -84,8 +85,14 @@ class Load:
         return line
 
     def go(self):
+        self.begin()
+        return self.end()
+
+    def begin(self):
         self._process.stdin.write("\n")
         self._process.stdin.flush()
+
+    def end(self):
         report = json.loads(self._read())
         if report["wrong"] or report["errors"]:
             raise Wrong(f"{report['wrong']} wrong responses ({report['first_wrong']}), "

@@ -285,20 +285,23 @@ class OutriggerPeer:
 
     def __init__(self, setup, directory, core):
         self.setup = setup
+        self._daemon = Outrigger(self.config(setup), directory, under=["taskset", "-c", str(core)])
+        self.port = int(self._daemon.address.rsplit(":", 1)[1])
+        self.pids = [self._daemon.pid]
+        eventually(lambda: answers(self.port, setup.path(128)), "an answering outrigger")
+
+    @classmethod
+    def config(cls, setup):
         routes = [{"name": f"r{n}", "upstream": "all",
                    **({"match": {"path_prefix": prefix}} if prefix else {})}
                   for n, prefix in enumerate(setup.prefixes)]
         most = {"max_connections": 20000, "max_requests": 20000, "max_pending": 20000}
-        self._daemon = Outrigger({
-            "workers": 1,
-            "log": {"level": "warn"},
-            "listeners": [{"name": "main", "routes": routes}],
-            "upstreams": {"all": {"endpoints": [f"{HOST}:{port}" for port in setup.endpoints],
-                                  "limits": most}},
-            **self.policies}, directory, under=["taskset", "-c", str(core)])
-        self.port = int(self._daemon.address.rsplit(":", 1)[1])
-        self.pids = [self._daemon.pid]
-        eventually(lambda: answers(self.port, setup.path(128)), "an answering outrigger")
+        return {"workers": 1,
+                "log": {"level": "warn"},
+                "listeners": [{"name": "main", "routes": routes}],
+                "upstreams": {"all": {"endpoints": [f"{HOST}:{port}" for port in setup.endpoints],
+                                      "limits": most}},
+                **cls.policies}
 
     def stop(self):
         self._daemon.kill()
