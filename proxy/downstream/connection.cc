@@ -465,7 +465,7 @@ void Connection::go_on() {
 bool Connection::caller_is_done() const {
   auto& exchange = request_->exchange;
   return !exchange.request().keep_alive && request_->body_done && !exchange.tunnelled() &&
-         partial_.empty() && stream_->queued() == 0;
+         !waiting_ && stream_->queued() == 0;
 }
 
 void Connection::next_request() {
