@@ -5,9 +5,9 @@ bound is broken (bounds.py).
 
 Counted are the workers' threads alone, over a fixed number of requests on connections that are
 warm: the upstream has so many of them that a whole run makes no new one (of 1,000 endpoints: next
-to none). What disturbs the
-machine can add a little (smaller batches, a timer more) and takes nothing away, so a count that
-is above its bound is made again, twice at most, and the least holds.
+to none). A count above its bound is made again, twice at most. Of calls and allocations the least
+holds, as a busy machine only adds to them (smaller batches, a timer more); of instructions the
+median, as valgrind may begin to count late.
 """
 
 import argparse
@@ -18,6 +18,7 @@ import glob
 import os
 import re
 import signal
+import statistics
 import struct
 import subprocess
 import sys
@@ -252,12 +253,12 @@ class Verdict:
 
 
 class Counts:
-    """What was counted, the least of each; a sample is a kind and the name of a case."""
+    """What was counted; a sample is a kind and the name of a case."""
 
     def __init__(self, directory, keep=None):
         self._directory = directory
         self._keep = keep
-        self._least = {}
+        self._all = {}
         self._why_not = {}
 
     def make(self, samples):
@@ -268,7 +269,7 @@ class Counts:
             results += pool.map(self._count, [run for run in runs if run[0] != "strace"])
         for result in results:
             for sample, value in result.items():
-                self._least[sample] = min(value, self._least.get(sample, value))
+                self._all.setdefault(sample, []).append(value)
 
     def _count(self, run):
         tool, name = run
@@ -289,12 +290,16 @@ class Counts:
             self._why_not[run] = str(error)
             return {}
 
+    def _held(self, sample):
+        values = self._all[sample]
+        return statistics.median_low(values) if sample[0] == "instructions" else min(values)
+
     def judge(self, bound):
         for kind, name in bound.needs:
             why = self._why_not.get((TOOL_OF[kind], name))
             if why:
                 return Verdict(bound, why=why)
-        return Verdict(bound, bound.measure(*(self._least[sample] for sample in bound.needs)))
+        return Verdict(bound, bound.measure(*map(self._held, bound.needs)))
 
 
 def say(text):
