@@ -3,8 +3,8 @@
 //
 // Linking and reading a configuration touch megabytes that serving never does. They would count as
 // resident for good, and as in use when the kernel looks for memory. The page cache keeps them:
-// coming back is a minor fault for each sixteen pages, no read. (What a debugger wrote into the text,
-// its breakpoints, is gone too, until it stops the program the next time.)
+// coming back is a minor fault for each sixteen pages, no read. What a debugger wrote into the text
+// is gone too: breakpoints that were set before, until it stops the program the next time.
 #pragma once
 
 namespace outrigger {

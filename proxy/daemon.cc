@@ -6,6 +6,7 @@
 #include <chrono>
 #include <csignal>
 #include <random>
+#include <utility>
 
 #include "config/load.h"
 #include "config/render.h"
@@ -172,7 +173,6 @@ std::optional<int> Daemon::start(const std::string& config_file) {
   tick_timer_.arm(loop_.now());
   for (const BoundListener& listener : listeners_) log::info("listening on {}", listener.address);
   if (admin_) log::info("admin on {}", admin_->address());
-  give_back_cold_pages();
   return std::nullopt;
 }
 
@@ -261,6 +261,7 @@ void Daemon::bind(const config::Listener& listener, std::size_t index, std::uint
 }
 
 void Daemon::come_into_force(Prepared prepared) {
+  newly_configured_ = true;
   const auto before = config_;
   const auto& config = prepared.config;
   const metrics::Catalogue catalogue = catalogue_of(*config);
@@ -459,6 +460,7 @@ void Daemon::tick() {
     upstreams_[upstream.name]->report_panic();
   }
   end_faults();
+  if (std::exchange(newly_configured_, false)) give_back_cold_pages();
   tick_timer_.arm(now + kTick);
 }
 
@@ -595,7 +597,6 @@ bool Daemon::reload(std::string& report) {
   report = "reloaded";
   log::info("configuration reloaded");
   events_.add({.kind = EventKind::Reload, .to = "in-force"});
-  give_back_cold_pages();
   return true;
 }
 

@@ -129,6 +129,7 @@ class Daemon final : private net::TimerEvents, private admin::Control {
   std::unique_ptr<admin::Server> metrics_server_;
   std::vector<std::unique_ptr<net::Signal>> signals_;
   net::Timer tick_timer_;
+  bool newly_configured_ = false;  // since the last tick
   net::Timer drain_timer_;
   std::optional<Drain> drain_;
   std::atomic<bool> draining_{false};

@@ -303,7 +303,7 @@ class ShareTest(Case):
     @unittest.skipIf(SANITIZED, "memory is not what it would be")
     def test_what_is_resident(self):
         daemon = self.proxy(self.origin())
-        self.assertLess(daemon.resident_kib(), 6 * 1024)
+        self.eventually(lambda: daemon.resident_kib() < 6 * 1024)
 
         def wave(count):
             clients = [self.client(daemon) for _ in range(count)]
