@@ -11,6 +11,7 @@ import unittest
 from harness import SANITIZED, Case, answers, by_target, process, waits_for
 
 WORKERS = 4
+PATIENT = {"max_loop_lag": "10s"}  # on a crowded machine nothing is shed
 
 
 class WorkersCase(Case):
@@ -166,7 +167,7 @@ class ServingTest(WorkersCase):
 
     def test_counters_are_summed(self):
         server = self.nginx()
-        daemon = self.workers(server)
+        daemon = self.workers(server, overload=PATIENT)
         result = self.wrk(daemon.url("/"), seconds=2, connections=50).result()
         self.assertTrue(result.clean, result.text)
         daemon.wait_metric("downstream_connections", 0)
@@ -182,7 +183,8 @@ class ServingTest(WorkersCase):
 
         def config(turn):
             endpoints = [*servers] + ([dead] if turn % 2 else [])
-            return self.config(*endpoints, workers=WORKERS, route={"retry": {}}, upstream={
+            return self.config(*endpoints, workers=WORKERS, overload=PATIENT, route={
+                "retry": {}}, upstream={
                 "circuit_breaker": {}, "outlier_detection": {"base_ejection_time": "1s"},
                 "limits": {"max_requests": 20 + turn}})
         daemon = self.start(config(0))
