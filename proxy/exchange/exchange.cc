@@ -234,8 +234,9 @@ bool Exchange::over_body_limit(std::uint64_t bytes) const {
 // a failure to the endpoint.
 
 bool Exchange::may_be_repeated(const policy::RetryRule& rule) const {
+  if (rule.repeatable(head_.method, false)) return true;
   const auto& key = rule.idempotency_key_header();
-  return rule.repeatable(head_.method, key && head_.headers.find(*key) != nullptr);
+  return key && head_.headers.find(*key) && rule.repeatable(head_.method, true);
 }
 
 bool Exchange::upgrade_allowed() const {

@@ -151,13 +151,16 @@ std::uint32_t RouteTable::HostRoutes::longest_prefix(std::string_view path) cons
   std::uint32_t node = 0;
   if (!path.starts_with('/') || prefixes[node].children.empty()) return node;
   path.remove_prefix(1);
-  for (bool more = true; more;) {
-    more = path.find('/') != std::string_view::npos;
-    const auto child = prefixes[node].children.find(take_segment(path));
-    if (child == prefixes[node].children.end()) break;
+  while (true) {
+    const auto slash = path.find('/');
+    const auto& children = prefixes[node].children;
+    if (children.empty()) return node;
+    const auto child = children.find(path.substr(0, slash));
+    if (child == children.end()) return node;
     node = child->second;
+    if (slash == std::string_view::npos) return node;
+    path.remove_prefix(slash + 1);
   }
-  return node;
 }
 
 }  // namespace outrigger::exchange

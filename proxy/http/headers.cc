@@ -92,7 +92,8 @@ Field field_id(std::string_view name) {
   if (name.empty() || name.size() > kLongest) return Field::Other;
   const std::size_t end = kFirstOfLength[name.size() + 1];
   for (std::size_t i = kFirstOfLength[name.size()]; i < end; ++i) {
-    if (matches(name, kKnown[i].name)) return kKnown[i].id;
+    const std::string_view known = kKnown[i].name;
+    if (fold(name[0]) == known[0] && matches(name, known)) return kKnown[i].id;
   }
   return Field::Other;
 }

@@ -97,8 +97,12 @@ bool edited_away(const HeaderEdits* edits, Field id) {
 std::uint32_t pass_fields(OutBuffer& out, const RequestHead& head, const RequestAdditions& add) {
   std::uint32_t passed = 0;
   const HopByHop hop(head.headers, head.names_others);
+  const bool as_they_are = !head.names_others && !add.edits;  // those unknown to us
   for (const HeaderField& each : head.headers.all()) {
-    if (hop.dropped(each) || replaced(each, head, add) || edited_away(add.edits, each)) continue;
+    const bool passes =
+        (as_they_are && each.id == Field::Other) ||
+        (!hop.dropped(each) && !replaced(each, head, add) && !edited_away(add.edits, each));
+    if (!passes) continue;
     field(out, each.name, each.value);
     passed |= bit(each.id);
   }
