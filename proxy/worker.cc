@@ -34,6 +34,7 @@ Worker::Worker(std::uint32_t index, std::uint64_t seed, downstream::ConnectionTo
       factory_(loop_) {
   loop_.count_buffered(&buffered_);
   loop_.when_woken(*this);
+  to_wake_.reserve(config::kMaxWorkers);  // it grows under locks
 }
 
 Worker::~Worker() {

@@ -154,6 +154,7 @@ void Connection::begin(std::string_view block, std::size_t beyond) {
   }
   if (error != http::HeadError::None) {
     request_->close = true;
+    head().keep_alive = true;  // what else it said counts for nothing, and a body may follow
     request_->body.start(Framing::None, 0);
     return exchange.refuse(listener_.scope(), listener_.routes(), *this, failure_of(error));
   }

@@ -44,6 +44,7 @@ void RequestHead::copy_to(RequestHead& to, std::string& block) const {
         .framing = framing,
         .content_length = content_length,
         .keep_alive = keep_alive,
+        .names_others = names_others,
         .expect_continue = expect_continue,
         .is_head = is_head,
         .max_forwards = max_forwards,

@@ -175,7 +175,8 @@ ConnectionOptions read_connection(const Headers& headers) {
   return options;
 }
 
-// Those that are known by their id are tokens.
+// Those that are known by their id are tokens. llhttp 8.1 lets a space into a name where it is
+// compiled for SSE4.2.
 bool bad_name(const Headers& headers) {
   return std::ranges::any_of(headers.all(), [](const HeaderField& f) {
     return f.id == Field::Other && !is_token(f.name);

@@ -50,8 +50,10 @@ class PendingQueue {
   bool push_by_deadline(PendingNode& node, TimePoint deadline, int most_passed);
   void remove(PendingNode& node);                  // nothing where the node does not wait here
   PendingNode* oldest() const { return oldest_; }  // null when empty
-  PendingNode* pop_oldest();                       // null when empty
-  PendingNode* pop_newest();                       // null when empty
+  // Who came after one that waits here; null for the last.
+  static PendingNode* next(const PendingNode& node) { return node.newer_; }
+  PendingNode* pop_oldest();  // null when empty
+  PendingNode* pop_newest();  // null when empty
   std::size_t size() const { return size_; }
 
  private:

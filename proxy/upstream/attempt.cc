@@ -84,7 +84,7 @@ void Attempt::run() {
 void Attempt::connect_awaited() {
   started_ = scheduler->now();
   if (auto connection = cluster_.pool().connect_counted(ticket)) return use(std::move(connection));
-  settle({.outcome = TryOutcome::Abandoned});
+  settle({.outcome = TryOutcome::Abandoned, .processed = Processed::NotSent});
   finish(false);
   state_ = State::Over;
   events_->on_try_failed({.outcome = TryOutcome::ConnectRefused, .processed = Processed::NotSent});
@@ -102,7 +102,7 @@ bool Attempt::obtain_connection() {
     return true;
   }
   if (!connection) {
-    settle({.outcome = TryOutcome::Abandoned});
+    settle({.outcome = TryOutcome::Abandoned, .processed = Processed::NotSent});
     finish(false);
     state_ = State::Idle;
     refusal = {.kind = exchange::FailureKind::NoHealthyUpstream};
@@ -291,7 +291,7 @@ void Attempt::end(TryOutcome outcome) {
       return cluster_.state().leave_queue(*this, scheduler->now());
     case State::Awaiting:  // none of the endpoint's fault
       cluster_.state().stop_awaiting(*this);
-      settle({.outcome = TryOutcome::Abandoned});
+      settle({.outcome = TryOutcome::Abandoned, .processed = Processed::NotSent});
       return finish(false);
     case State::Connecting:
       cluster_.pool().connect_ended();

@@ -2,8 +2,10 @@
 //
 // A worker closes an idle connection of its own where there is no room for another. Only where it
 // has none does a try wait, while the other workers are asked for theirs: each closes what it has
-// idle, and lets nothing become idle, until nobody waits any more. As there are never more tickets
-// than connections may be, one is always idle, or about to be, somewhere.
+// idle, and lets nothing become idle, as long as that helps somebody who waits. As there are never
+// more tickets than connections may be, one is always idle, or about to be, somewhere.
+//
+// Who waits is looked through from the oldest: one at its endpoint's own limit holds up no other.
 
 #include "proxy/base/check.h"
 #include "proxy/upstream/cluster_state.h"
@@ -23,7 +25,8 @@ void ClusterState::count_open_locked(const Endpoint& endpoint) {
 
 bool ClusterState::open_connection(const Endpoint& endpoint) {
   const std::lock_guard lock(mutex_);
-  if (awaiting_.size() > 0 || !may_open_locked(endpoint)) return false;
+  // Whoever waits cannot open one now, so that nobody is overtaken.
+  if (!may_open_locked(endpoint)) return false;
   count_open_locked(endpoint);
   return true;
 }
@@ -42,41 +45,50 @@ void ClusterState::await_connection(Waiter& waiter) {
   awaiting_.push(waiter);
   wanted_ = true;
   serve_awaiting_locked();  // one may have been closed just now
-  if (waiter.done) return;
-  for (Member* member : members_) {
-    if (!member->asked_.exchange(true)) member->scheduler_.soon(*member);
-  }
 }
 
+// Those who still wait have the members asked, and asked again: what an answer was worth depends on
+// who waited then.
 void ClusterState::serve_awaiting_locked() {
-  while (policy::PendingNode* first = awaiting_.oldest()) {
-    auto& waiter = static_cast<Waiter&>(*first);
-    if (!may_open_locked(*waiter.ticket.endpoint)) return;
+  policy::PendingNode* next = nullptr;
+  for (policy::PendingNode* each = awaiting_.oldest(); each; each = next) {
+    next = policy::PendingQueue::next(*each);
+    auto& waiter = static_cast<Waiter&>(*each);
+    if (!may_open_locked(*waiter.ticket.endpoint)) continue;
     count_open_locked(*waiter.ticket.endpoint);
     awaiting_.remove(waiter);
     waiter.done = true;
     waiter.scheduler->soon(waiter);
   }
-  wanted_ = false;
+  wanted_ = awaiting_.size() > 0;
+  if (!wanted_) return;
+  for (Member* member : members_) {
+    if (!member->asked_.exchange(true)) member->scheduler_.soon(*member);
+  }
 }
 
 void ClusterState::stop_awaiting(Waiter& waiter) {
   {
     const std::lock_guard lock(mutex_);
     awaiting_.remove(waiter);
-    if (!waiter.done) return serve_awaiting_locked();
+    if (!waiter.done) return serve_awaiting_locked();  // keeps wanted_ true to the queue
     waiter.done = false;
   }
   connection_closed(*waiter.ticket.endpoint);
 }
 
-ClusterState::Wanted ClusterState::next_wanted() const {
+bool ClusterState::closing_helps(std::uint32_t slot) const {
+  if (!wanted_.load(std::memory_order_relaxed)) return false;
   const std::lock_guard lock(mutex_);
-  const policy::PendingNode* first = awaiting_.oldest();
-  if (!first) return {};
-  const Ticket& ticket = static_cast<const Waiter*>(first)->ticket;
-  const bool any_will_do = connections_ >= settings_.limits.max_connections;
-  return {true, any_will_do ? std::nullopt : std::optional(ticket.slot)};
+  const auto& limits = settings_.limits;
+  const auto& most = limits.max_connections_per_endpoint;
+  if (connections_ > limits.max_connections) return true;  // a reload has lowered it
+  for (auto* each = awaiting_.oldest(); each; each = policy::PendingQueue::next(*each)) {
+    const Ticket& ticket = static_cast<const Waiter*>(each)->ticket;
+    const std::uint32_t left = ticket.endpoint->connections - (ticket.slot == slot ? 1 : 0);
+    if (!most || left < *most) return true;
+  }
+  return false;
 }
 
 }  // namespace outrigger::upstream

@@ -87,6 +87,7 @@ void ClusterState::configure(const config::Upstream& settings, TimePoint now) {
   }
   if (!settings.health_check) forget_health_locked();
   for (std::uint32_t i = 0; i < slots_.size(); ++i) update_selectable_locked(i);
+  serve_awaiting_locked();
   lock.unlock();
   rebuild_tables();
 }

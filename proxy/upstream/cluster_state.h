@@ -112,8 +112,8 @@ class ClusterState {
   class Member : public exchange::Task {
    public:
     explicit Member(exchange::Scheduler& scheduler) : scheduler_(scheduler) {}
-    // On its own thread: somebody wants a connection and all that may be are there, idle ones
-    // among them. See next_wanted().
+    // On its own thread: somebody waits until another connection may be opened. See
+    // closing_helps().
     virtual void close_idle_for_others() = 0;
 
    private:
@@ -183,14 +183,9 @@ class ClusterState {
   void await_connection(Waiter& waiter);
   // Idempotent; what was counted for it goes to another.
   void stop_awaiting(Waiter& waiter);
-  // Whether somebody waits so. Then nothing is to become or stay idle.
-  bool connection_wanted() const { return wanted_.load(std::memory_order_relaxed); }
-  // The slot of which one must be closed before any other can be opened.
-  struct Wanted {
-    bool any = false;                   // there is somebody
-    std::optional<std::uint32_t> slot;  // empty: of whichever
-  };
-  Wanted next_wanted() const;
+  // Somebody waits so, and closing one of that slot's would let him go on: none is to become or
+  // stay idle.
+  bool closing_helps(std::uint32_t slot) const;
 
   // What a plan asks.
   bool other_endpoint_usable(std::span<const std::uint32_t> tried, TimePoint now);

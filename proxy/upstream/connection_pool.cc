@@ -12,6 +12,12 @@ ConnectionPool::ConnectionPool(ClusterState& state, ConnectionFactory& factory,
 
 ConnectionPool::~ConnectionPool() {
   close_idle();
+  // Their places are of a state that other workers may still use.
+  while (!draining_.empty()) {
+    const auto slot = draining_.back()->slot();
+    draining_.pop_back();
+    state_.connection_freed(slot, scheduler_.worker(), scheduler_.now());
+  }
 }
 
 void ConnectionPool::close_idle() {
@@ -99,7 +105,7 @@ ConnectionPtr ConnectionPool::take_idle(const Ticket& ticket, bool careful, Time
 void ConnectionPool::give_back(ConnectionPtr connection) {
   const auto now = scheduler_.now();
   count_bytes(*connection);
-  if (!keepable(*connection, now) || state_.connection_wanted()) return;
+  if (!keepable(*connection, now) || state_.closing_helps(connection->slot())) return;
   const auto slot = connection->slot();
   if (slot >= idle_.size()) idle_.resize(slot + 1);
   connection->parked_at = now;
@@ -167,8 +173,8 @@ bool ConnectionPool::close_oldest_idle(std::optional<std::uint32_t> slot) {
 }
 
 void ConnectionPool::close_idle_for_others() {
-  for (auto wanted = state_.next_wanted(); wanted.any; wanted = state_.next_wanted()) {
-    if (!close_oldest_idle(wanted.slot)) return;
+  for (std::uint32_t slot = 0; slot < idle_.size(); ++slot) {
+    while (!idle_[slot].empty() && state_.closing_helps(slot)) on_idle_over(*idle_[slot].front());
   }
 }
 

@@ -62,5 +62,13 @@ TEST_CASE("the query is what follows the first question mark") {
   CHECK(query("*") == "");
 }
 
+TEST_CASE("a copy knows that Connection names fields of this hop") {
+  ParsedRequest parsed("GET / HTTP/1.1\r\nHost: a\r\nConnection: x-mine\r\nX-Mine: 1\r\n\r\n");
+  RequestHead copy;
+  std::string block;
+  parsed.head.copy_to(copy, block);
+  CHECK(copy.names_others);
+}
+
 }  // namespace
 }  // namespace outrigger::http

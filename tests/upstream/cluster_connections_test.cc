@@ -36,14 +36,12 @@ struct Owner final : ClusterState::Member {
   }
   void close_idle_for_others() override {
     ++asked;
-    for (auto wanted = state.next_wanted(); wanted.any; wanted = state.next_wanted()) {
-      const auto fits = std::ranges::find_if(idle, [&](const Endpoint* each) {
-        return !wanted.slot || state.endpoint_at(*wanted.slot).get() == each;
-      });
-      if (fits == idle.end()) return;
-      const Endpoint* closed = *fits;
-      idle.erase(fits);
-      state.connection_closed(*closed);
+    for (std::uint32_t slot : {0U, 1U}) {
+      const Endpoint* of_slot = state.endpoint_at(slot).get();
+      const auto at = std::ranges::find(idle, of_slot);
+      if (at == idle.end() || !state.closing_helps(slot)) continue;
+      idle.erase(at);
+      state.connection_closed(*of_slot);
     }
   }
   ClusterState& state;
@@ -108,12 +106,12 @@ TEST_CASE("an endpoint has a bound of its own") {
 TEST_CASE("where idle connections leave no room, another worker closes one of its own") {
   Crowd crowd(with_limits(2));
   crowd.await(crowd.first);
-  CHECK(crowd.cluster.state.connection_wanted());
   CHECK(crowd.first.times == 0);
+  CHECK(crowd.cluster.state.closing_helps(0));
   crowd.time.settle();
   CHECK(crowd.first.times == 1);
   CHECK(crowd.owner.idle.size() == 1);
-  CHECK_FALSE(crowd.cluster.state.connection_wanted());
+  CHECK_FALSE(crowd.cluster.state.closing_helps(0));
 
   SECTION("and is asked anew for the next") {
     crowd.first.done = false;
@@ -159,8 +157,54 @@ TEST_CASE("who gives up while waiting leaves the room to the next") {
   }
   CHECK(crowd.first.times == 0);
   CHECK(crowd.second.times == 1);
-  CHECK_FALSE(crowd.cluster.state.connection_wanted());
+  CHECK_FALSE(crowd.cluster.state.closing_helps(0));
   crowd.second.done = false;
+}
+
+TEST_CASE("each worker is asked as long as somebody waits for what it has") {
+  OneCluster cluster(with_limits(10, 1), kTwo);
+  simulation::VirtualTime time;
+  Owner of_second(cluster.state, time), of_first(cluster.state, time);  // asked in this order
+  const std::vector<EndpointPtr> kept = {cluster.state.endpoint_at(0),
+                                         cluster.state.endpoint_at(1)};
+  for (const auto& each : kept) REQUIRE(cluster.state.open_connection(*each));
+  of_first.idle = {kept[0].get()};
+  of_second.idle = {kept[1].get()};
+  Told first, second;
+  for (Told* each : {&first, &second}) {
+    each->scheduler = &time;
+    REQUIRE(cluster.state.admit(*each, true, t0) == Admission::Granted);
+    cluster.state.await_connection(*each);
+  }
+  time.settle();
+  CHECK((first.times == 1 && second.times == 1));
+  for (Told* each : {&first, &second}) {
+    each->done = false;
+    cluster.state.connection_closed(*each->ticket.endpoint);
+    cluster.state.settle(each->ticket, {.status = 200}, 1ms, t0);
+    cluster.state.finish(each->ticket, 1ms, false, t0);
+  }
+}
+
+TEST_CASE("who waits at its endpoint's own bound holds nobody else up") {
+  Crowd crowd(with_limits(10, 1));
+  crowd.owner.idle = {};  // in use
+  crowd.await(crowd.first);
+  crowd.time.settle();
+  CHECK(crowd.first.times == 0);
+  const bool first_has_0 = crowd.first.ticket.slot == 0;
+  const Endpoint& other = *crowd.kept[first_has_0 ? 1 : 0];
+  crowd.cluster.state.connection_closed(other);
+  CHECK(crowd.cluster.state.open_connection(other));
+  CHECK_FALSE(crowd.cluster.state.closing_helps(first_has_0 ? 1 : 0));
+  CHECK(crowd.cluster.state.closing_helps(first_has_0 ? 0 : 1));
+
+  SECTION("and goes on when a reload allows more") {
+    crowd.cluster.state.configure(with_limits(10, 2), t0);
+    crowd.time.settle();
+    CHECK(crowd.first.times == 1);
+    crowd.first.done = false;
+  }
 }
 
 }  // namespace outrigger::upstream
