@@ -64,13 +64,13 @@ Start Attempt::start(const exchange::TryRequest& request, exchange::AttemptEvent
     case ClusterState::Admission::Granted:
       break;
   }
-  return obtain_connection() ? Start::Running : Start::Refused;
+  return obtain_somewhere() ? Start::Running : Start::Refused;
 }
 
 void Attempt::run() {
   done = false;
   if (state_ == State::Awaiting) return connect_awaited();
-  if (refusal.kind != exchange::FailureKind::None || !obtain_connection()) {
+  if (refusal.kind != exchange::FailureKind::None || !obtain_somewhere()) {
     state_ = State::Over;
     return events_->on_try_refused(refusal);
   }
@@ -90,7 +90,17 @@ void Attempt::connect_awaited() {
   events_->on_try_failed({.outcome = TryOutcome::ConnectRefused, .processed = Processed::NotSent});
 }
 
-// False, with a refusal, where the endpoint left between its choice and now.
+// An endpoint may leave between its choice and now, by a reload or a resolution: another is chosen.
+// False, with a refusal, where none is left.
+bool Attempt::obtain_somewhere() {
+  for (int left = kMaxChoices; !obtain_connection(); --left) {
+    const auto admission = cluster_.state().admit(*this, false, scheduler->now());
+    if (admission != ClusterState::Admission::Granted) return false;
+    if (left == 1) return give_up_choice();
+  }
+  return true;
+}
+
 bool Attempt::obtain_connection() {
   const bool fresh = request_->fresh_connection || ticket.tried_before;
   started_ = scheduler->now();
@@ -101,15 +111,17 @@ bool Attempt::obtain_connection() {
     cluster_.state().await_connection(*this);
     return true;
   }
-  if (!connection) {
-    settle({.outcome = TryOutcome::Abandoned, .processed = Processed::NotSent});
-    finish(false);
-    state_ = State::Idle;
-    refusal = {.kind = exchange::FailureKind::NoHealthyUpstream};
-    return false;
-  }
+  if (!connection) return give_up_choice();
   use(std::move(connection));
   return true;
+}
+
+bool Attempt::give_up_choice() {
+  settle({.outcome = TryOutcome::Abandoned, .processed = Processed::NotSent});
+  finish(false);
+  state_ = State::Idle;
+  refusal = {.kind = exchange::FailureKind::NoHealthyUpstream};
+  return false;
 }
 
 void Attempt::use(ConnectionPtr connection) {

@@ -32,6 +32,7 @@ class Attempt final : public exchange::Attempt, private ConnectionUser, private 
   void end(policy::TryOutcome outcome) override;
 
  private:
+  static constexpr int kMaxChoices = 3;
   enum class State : std::uint8_t {
     Idle,
     Waiting,   // for its place
@@ -46,7 +47,9 @@ class Attempt final : public exchange::Attempt, private ConnectionUser, private 
   void release() override;
   void run() override;  // what it waited for has come
   void connect_awaited();
+  bool obtain_somewhere();
   bool obtain_connection();
+  bool give_up_choice();
   void use(ConnectionPtr connection);
   void send_request();
 

@@ -185,7 +185,9 @@ class ServingTest(WorkersCase):
             endpoints = [*servers] + ([dead] if turn % 2 else [])
             return self.config(*endpoints, workers=WORKERS, overload=PATIENT, route={
                 "retry": {}}, upstream={
-                "circuit_breaker": {}, "outlier_detection": {"base_ejection_time": "1s"},
+                # A thousand reloads a second bring the dead one back before it is ejected.
+                "circuit_breaker": {"consecutive_failures": "off"},
+                "outlier_detection": {"base_ejection_time": "1s"},
                 "limits": {"max_requests": 20 + turn}})
         daemon = self.start(config(0))
         wrk = self.wrk(daemon.url("/"), seconds=4, connections=40)
