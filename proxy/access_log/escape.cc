@@ -81,7 +81,7 @@ bool acts(std::uint32_t code) {
 }
 
 char* put(char* out, std::string_view text) {
-  std::memcpy(out, text.data(), text.size());
+  if (!text.empty()) std::memcpy(out, text.data(), text.size());  // else perhaps a null pointer
   return out + text.size();
 }
 

@@ -42,7 +42,7 @@ char* put(char* out, const char (&text)[N]) {
 }
 
 char* put(char* out, std::string_view text) {
-  std::memcpy(out, text.data(), text.size());
+  if (!text.empty()) std::memcpy(out, text.data(), text.size());  // else perhaps a null pointer
   return out + text.size();
 }
 

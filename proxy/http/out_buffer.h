@@ -19,7 +19,7 @@ class OutBuffer {
   static constexpr std::size_t kKept = 16 * 1024;
 
   void append(std::string_view text) {
-    std::memcpy(reserve(text.size()), text.data(), text.size());
+    copy(reserve(text.size()), text);
     size_ += text.size();
   }
   // The pieces one after the other, as one.
@@ -46,7 +46,8 @@ class OutBuffer {
   static constexpr std::size_t kMostDigits = 20;
 
   static char* copy(char* to, std::string_view piece) {
-    std::memcpy(to, piece.data(), piece.size());
+    // An empty piece may be a null pointer, which memcpy must not get.
+    if (!piece.empty()) std::memcpy(to, piece.data(), piece.size());
     return to + piece.size();
   }
   // Where so many bytes may be written.
