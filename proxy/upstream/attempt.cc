@@ -93,10 +93,11 @@ void Attempt::connect_awaited() {
 // An endpoint may leave between its choice and now, by a reload or a resolution: another is chosen.
 // False, with a refusal, where none is left.
 bool Attempt::obtain_somewhere() {
-  for (int left = kMaxChoices; !obtain_connection(); --left) {
+  for (int choice = 1; !obtain_connection(); ++choice) {
+    first_try = false;  // it has paid into the retry budget
+    if (choice == kMaxChoices) return false;
     const auto admission = cluster_.state().admit(*this, false, scheduler->now());
     if (admission != ClusterState::Admission::Granted) return false;
-    if (left == 1) return give_up_choice();
   }
   return true;
 }
@@ -111,17 +112,15 @@ bool Attempt::obtain_connection() {
     cluster_.state().await_connection(*this);
     return true;
   }
-  if (!connection) return give_up_choice();
+  if (!connection) {
+    settle({.outcome = TryOutcome::Abandoned, .processed = Processed::NotSent});
+    finish(false);
+    state_ = State::Idle;
+    refusal = {.kind = exchange::FailureKind::NoHealthyUpstream};
+    return false;
+  }
   use(std::move(connection));
   return true;
-}
-
-bool Attempt::give_up_choice() {
-  settle({.outcome = TryOutcome::Abandoned, .processed = Processed::NotSent});
-  finish(false);
-  state_ = State::Idle;
-  refusal = {.kind = exchange::FailureKind::NoHealthyUpstream};
-  return false;
 }
 
 void Attempt::use(ConnectionPtr connection) {

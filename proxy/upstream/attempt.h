@@ -49,7 +49,6 @@ class Attempt final : public exchange::Attempt, private ConnectionUser, private 
   void connect_awaited();
   bool obtain_somewhere();
   bool obtain_connection();
-  bool give_up_choice();
   void use(ConnectionPtr connection);
   void send_request();
 

@@ -71,7 +71,7 @@ void ClusterState::stop_awaiting(Waiter& waiter) {
   {
     const std::lock_guard lock(mutex_);
     awaiting_.remove(waiter);
-    if (!waiter.done) return serve_awaiting_locked();  // keeps wanted_ true to the queue
+    if (!waiter.done) return serve_awaiting_locked();
     waiter.done = false;
   }
   connection_closed(*waiter.ticket.endpoint);
