@@ -5,7 +5,7 @@
 namespace outrigger {
 
 std::optional<FileWatch::Identity> FileWatch::look() const {
-  struct stat found{};
+  struct stat found {};
   if (stat(path_.c_str(), &found) != 0) return std::nullopt;
   const auto ns = [](const timespec& time) { return time.tv_sec * 1'000'000'000 + time.tv_nsec; };
   return Identity(found.st_dev, found.st_ino, found.st_size, ns(found.st_mtim), ns(found.st_ctim));
@@ -19,6 +19,8 @@ bool FileWatch::has_changed() {
   return true;
 }
 
-void FileWatch::accept() { known_ = seen_ = look(); }
+void FileWatch::accept() {
+  known_ = seen_ = look();
+}
 
 }  // namespace outrigger

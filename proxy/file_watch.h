@@ -1,11 +1,11 @@
 // Whether a file's content has been replaced: for `run --watch`.
 #pragma once
 
+#include <sys/stat.h>
+
 #include <optional>
 #include <string>
 #include <tuple>
-
-#include <sys/stat.h>
 
 namespace outrigger {
 

@@ -40,7 +40,9 @@ TEST_CASE("what was there at the beginning is no change") {
 TEST_CASE("a change is told once, when the file was found the same twice") {
   const Folder folder;
   FileWatch watch(folder.write("f", "one"));
-  SECTION("written in place") { folder.write("f", "three"); }
+  SECTION("written in place") {
+    folder.write("f", "three");
+  }
   SECTION("another renamed over it") {
     fs::rename(folder.write("f.new", "two"), folder.path / "f");
   }
