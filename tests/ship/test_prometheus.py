@@ -75,7 +75,7 @@ class Files(unittest.TestCase):
             self.assertRegex(rule["alert"], r"^Outrigger[A-Z]\w+$")
             self.assertIn(rule["labels"]["severity"], ("critical", "warning", "info"))
             self.assertEqual({"summary", "description"}, set(rule["annotations"]))
-            self.assertRegex(rule["annotations"]["description"], r"GET /[a-z]|GET /\S+ on the admin")
+            self.assertRegex(rule["annotations"]["description"], r"GET /[a-z]")
 
     def test_the_readme_has_every_alert_as_it_is(self):
         rows = re.findall(r"^\| (Outrigger\w+) \| (\w+) \| (\w+) \|",
@@ -191,7 +191,7 @@ class Catalogue(Case):
                 by = re.search(r"by \(([^)]*)\)", level)
                 known.update(re.split(r", *", by[1]) if by else ["listener", "route", "upstream"])
                 continue
-            self.assertIn(name, series, "a metric that the page does not have")
+            self.assertTrue(name in series, f"the page has no {name}")
             known.update(*series[name])
             for label, operator, value in re.findall(r'(\w+)(=~|!=|=)"([^"]*)"', matchers):
                 have = {labels[label] for labels in series[name] if label in labels}
@@ -200,20 +200,21 @@ class Catalogue(Case):
                 for each in wanted if operator != "!=" else []:
                     self.assertTrue(any(re.fullmatch(each, one) for one in have),
                                     f"no {name} with {label}={each}, only {sorted(have)}")
-        for labels in re.findall(r"(?:by|on|ignoring|without) \(([^)]*)\)", expression):
+        for labels in re.findall(r"\b(?:by|on|ignoring|without) \(([^)]*)\)", expression):
             self.assertLessEqual(set(re.split(r", *", labels)), known)
 
 
 class InPrometheus(Case):
     """The shipped scrape configuration and rules in a real Prometheus, on another time scale: it
-    scrapes and evaluates each second, and windows and `for` are a few seconds."""
+    scrapes and evaluates each half second, and windows and `for` are of seconds."""
 
-    WINDOWS = {"5m": "5s", "10m": "5s", "15m": "5s", "30m": "5s", "1h": "10s", "6h": "10s", "1d": "1d"}
+    WINDOWS = {"5m": "3s", "10m": "3s", "15m": "3s", "30m": "3s", "1h": "5s", "6h": "5s", "1d": "1d"}
 
     def start_prometheus(self, target):
         directory = pathlib.Path(tempfile.mkdtemp(dir=self.directory))
         config = load(HERE / "prometheus.yml")
-        config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+        config["global"] = {"scrape_interval": "500ms", "scrape_timeout": "500ms",
+                            "evaluation_interval": "500ms"}
         config["scrape_configs"][0]["static_configs"][0]["targets"] = [target]
         write(directory / "prometheus.yml", config)
         for file in config["rule_files"]:
@@ -261,7 +262,7 @@ class InPrometheus(Case):
 
     def test_what_breaks_is_told(self):
         origin = self.origin()
-        daemon = self.proxy(origin, upstream={"circuit_breaker": {}})
+        daemon = self.proxy(origin, upstream={"circuit_breaker": {"open_for": "1s", "max_open_for": "1s"}})
         self.start_prometheus(daemon.admin_address)
 
         def traffic():
@@ -278,7 +279,8 @@ class InPrometheus(Case):
                          tuple(labels[name] for name in ("job", "listener", "route", "severity")))
         self.assertNotIn("OutriggerReloadFailed", alerts)
         self.assertNotIn("OutriggerTargetDown", alerts)
-        self.assertEqual({rule["record"] for rule in rules(RECORDS)}, self.recorded())
+        records = {rule["record"] for rule in rules(RECORDS)}
+        self.eventually(lambda: traffic() or self.recorded() == records, "a series of every record")
 
         origin.behave = answers()
         self.eventually(lambda: traffic() or not {"OutriggerErrorShareHigh", "OutriggerBreakerOpen"}
