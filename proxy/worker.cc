@@ -33,6 +33,7 @@ Worker::Worker(std::uint32_t index, std::uint64_t seed, downstream::ConnectionTo
       probe_(loop_, *this),
       factory_(loop_) {
   loop_.count_buffered(&buffered_);
+  remember_time(loop_.read_time());
   loop_.when_woken(*this);
   to_wake_.reserve(config::kMaxWorkers);  // it grows under locks
 }

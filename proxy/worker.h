@@ -82,7 +82,7 @@ class Worker final : public CrashWitness,
     std::unique_ptr<downstream::Listener> listener;
   };
 
-  TimePoint now() override { return loop_.now(); }
+  TimePoint read_clock() override { return loop_.now(); }
   std::int64_t unix_seconds() override;
   void soon(exchange::Task& task) override;
   void cancel(exchange::Task& task) override;

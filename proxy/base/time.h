@@ -30,6 +30,12 @@ constexpr TimePoint saturating_add(TimePoint at, Duration by) {
   return by > kNever - at ? kNever : at + by;
 }
 
+// What a loop has read of its clock in this turn, for those who ask often.
+struct ReadTime {
+  TimePoint at{};
+  bool stale = true;  // the clock is to be read
+};
+
 constexpr double seconds(Duration d) {
   return std::chrono::duration<double>(d).count();
 }

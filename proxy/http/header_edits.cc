@@ -72,7 +72,7 @@ void HeaderEdits::write(OutBuffer& out, const HeaderVariables& variables) const 
           out.append(variables.upstream);
           break;
         case Variable::Attempt:
-          out.append_decimal(variables.attempt);
+          out.append_all(std::uint64_t{variables.attempt});
           break;
       }
     }

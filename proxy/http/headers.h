@@ -63,15 +63,17 @@ class Headers {
  public:
   void clear() {
     fields_.clear();
-    present_ = 0;
+    present_ = repeated_ = 0;
   }
   void add(std::string_view name, std::string_view value) { add(name, value, field_id(name)); }
   void add(std::string_view name, std::string_view value, Field id) {
     fields_.push_back({name, value, id});
+    repeated_ |= present_ & bit(id);
     present_ |= bit(id);
   }
 
   bool has(Field id) const { return (present_ & bit(id)) != 0; }
+  bool repeats(Field id) const { return (repeated_ & bit(id)) != 0; }
   // The first field of that id or name; null where there is none. Valid until the next add or
   // clear.
   const HeaderField* find(Field id) const;
@@ -88,7 +90,8 @@ class Headers {
   static constexpr std::uint32_t bit(Field id) { return 1u << static_cast<unsigned>(id); }
 
   std::vector<HeaderField> fields_;  // keeps its capacity over clear(): nothing allocated when warm
-  std::uint32_t present_ = 0;
+  std::uint32_t present_ = 0;        // a bit for each id
+  std::uint32_t repeated_ = 0;       // those that came more than once
 };
 static_assert(static_cast<unsigned>(Field::kCount) <= 32);
 

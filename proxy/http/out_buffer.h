@@ -22,15 +22,17 @@ class OutBuffer {
     copy(reserve(text.size()), text);
     size_ += text.size();
   }
-  // The pieces one after the other, as one.
+  // The pieces one after the other, as one: texts, and numbers in decimal.
   template <class... Pieces>
   void append_all(const Pieces&... pieces) {
-    char* at = reserve((std::string_view(pieces).size() + ...));
+    char* at = reserve((most(pieces) + ...));
     ((at = copy(at, pieces)), ...);
     size_ = static_cast<std::size_t>(at - bytes_.get());
   }
-  void append_decimal(std::uint64_t number) { append_number(number, 10); }
-  void append_hex(std::uint64_t number) { append_number(number, 16); }
+  void append_hex(std::uint64_t number) {
+    char* at = reserve(kMostDigits);
+    size_ += static_cast<std::size_t>(std::to_chars(at, at + kMostDigits, number, 16).ptr - at);
+  }
 
   std::string_view view() const { return {bytes_.get(), size_}; }
   std::size_t size() const { return size_; }
@@ -45,10 +47,22 @@ class OutBuffer {
   static constexpr std::size_t kLeast = 512;
   static constexpr std::size_t kMostDigits = 20;
 
+  static std::size_t most(std::string_view piece) { return piece.size(); }
+  static std::size_t most(std::uint64_t) { return kMostDigits; }
+
   static char* copy(char* to, std::string_view piece) {
     // An empty piece may be a null pointer, which memcpy must not get.
     if (!piece.empty()) std::memcpy(to, piece.data(), piece.size());
     return to + piece.size();
+  }
+  static char* copy(char* to, std::uint64_t number) {
+    char digits[kMostDigits];
+    char* first = digits + kMostDigits;
+    do {
+      *--first = static_cast<char>('0' + number % 10);
+      number /= 10;
+    } while (number > 0);
+    return copy(to, {first, digits + kMostDigits});
   }
   // Where so many bytes may be written.
   char* reserve(std::size_t more) {
@@ -63,10 +77,6 @@ class OutBuffer {
     if (size_ > 0) std::memcpy(larger.get(), bytes_.get(), size_);
     bytes_ = std::move(larger);
     capacity_ = capacity;
-  }
-  void append_number(std::uint64_t number, int base) {
-    char* at = reserve(kMostDigits);
-    size_ += static_cast<std::size_t>(std::to_chars(at, at + kMostDigits, number, base).ptr - at);
   }
 
   std::unique_ptr<char[]> bytes_;

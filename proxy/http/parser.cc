@@ -84,6 +84,13 @@ constexpr std::uint64_t kMaxContentLength = std::uint64_t{1} << 62;
 
 std::optional<std::uint64_t> parse_length(std::string_view text) {
   std::uint64_t number = 0;
+  if (text.size() - 1 < 18) {  // what most are: no number so short is too large
+    for (const char c : text) {
+      if (!is_digit(c)) return std::nullopt;
+      number = number * 10 + static_cast<unsigned>(c - '0');
+    }
+    return number;
+  }
   const auto result = std::from_chars(text.data(), text.data() + text.size(), number);
   const bool whole = result.ec == std::errc{} && result.ptr == text.data() + text.size();
   if (!whole || number > kMaxContentLength) return std::nullopt;
@@ -117,24 +124,21 @@ struct BodyFields {
 // exactly `chunked` and not from HTTP/1.0; never both. A coding we do not know is told apart from
 // a list that no reader should trust.
 HeadError read_framing(const Headers& headers, int minor, BodyFields& found) {
-  const HeaderField* coding = nullptr;
-  std::string_view digits;
-  for (const HeaderField& field : headers.all()) {
-    if (field.id == Field::TransferEncoding) {
-      if (coding || minor == 0) return HeadError::Malformed;
-      coding = &field;
-    }
-    if (field.id == Field::ContentLength) {
-      if (found.length && field.value != digits) return HeadError::Malformed;
-      digits = field.value;
-      found.length = parse_length(field.value);
-      if (!found.length) return HeadError::Malformed;
-    }
+  if (headers.has(Field::ContentLength)) {
+    const std::string_view digits = headers.value_of(Field::ContentLength);
+    found.length = parse_length(digits);
+    if (!found.length || headers.has(Field::TransferEncoding)) return HeadError::Malformed;
+    if (!headers.repeats(Field::ContentLength)) return HeadError::None;
+    const bool same = std::ranges::all_of(headers.all(), [digits](const HeaderField& field) {
+      return field.id != Field::ContentLength || field.value == digits;
+    });
+    return same ? HeadError::None : HeadError::Malformed;
   }
-  if (!coding) return HeadError::None;
-  if (found.length) return HeadError::Malformed;
-  found.chunked = equals_ignore_case(coding->value, "chunked");
-  return found.chunked ? HeadError::None : refused_coding(coding->value);
+  if (!headers.has(Field::TransferEncoding)) return HeadError::None;
+  if (headers.repeats(Field::TransferEncoding) || minor == 0) return HeadError::Malformed;
+  const std::string_view coding = headers.value_of(Field::TransferEncoding);
+  found.chunked = equals_ignore_case(coding, "chunked");
+  return found.chunked ? HeadError::None : refused_coding(coding);
 }
 
 // Connection.
@@ -185,22 +189,22 @@ bool bad_name(const Headers& headers) {
 
 // Request lines.
 
-// METHOD SP TARGET SP HTTP/1.x, one space between the parts.
+// METHOD SP TARGET SP HTTP/1.x, one space between the parts. What has more spaces has them in the
+// target, where no good one has any.
 struct RequestLine {
   std::string_view method, target, version;
 };
 
 std::optional<RequestLine> split_line(std::string_view block) {
+  constexpr std::size_t kVersion = std::string_view("HTTP/1.1").size();
   while (block.starts_with("\r\n")) block.remove_prefix(2);
-  const std::string_view line = block.substr(0, block.find('\r'));
-  const auto first = line.find(' ');
-  if (first == std::string_view::npos) return std::nullopt;
-  const auto second = line.find(' ', first + 1);
-  if (second == std::string_view::npos || line.find(' ', second + 1) != std::string_view::npos) {
-    return std::nullopt;
-  }
-  return RequestLine{line.substr(0, first), line.substr(first + 1, second - first - 1),
-                     line.substr(second + 1)};
+  const char* const begin = block.data();
+  const char* const line_end = begin + std::min(block.find('\r'), block.size());
+  const char* const first = std::find(begin, line_end, ' ');
+  if (line_end - first < static_cast<std::ptrdiff_t>(kVersion) + 2) return std::nullopt;
+  const char* const version = line_end - kVersion;
+  if (version[-1] != ' ') return std::nullopt;
+  return RequestLine{{begin, first}, {first + 1, version - 1}, {version, line_end}};
 }
 
 // Visible ASCII but what RFC 3986 keeps out of a URI raw; no encoded NUL.
@@ -264,14 +268,8 @@ HeadError read_target(std::string_view target, RequestHead& head) {
 }
 
 HeadError read_host(RequestHead& head) {
-  std::size_t hosts = 0;
-  std::string_view host;
-  for (const HeaderField& field : head.headers.all()) {
-    if (field.id != Field::Host) continue;
-    ++hosts;
-    host = field.value;
-  }
-  if (hosts > 1) return HeadError::Malformed;
+  if (head.headers.repeats(Field::Host)) return HeadError::Malformed;
+  const std::string_view host = head.headers.value_of(Field::Host);
   // HTTP/1.0 may leave it out; an http URI without a host is none (RFC 9110, 4.2.1).
   if (host.empty() ? head.minor_version > 0 : !good_authority(host)) return HeadError::Malformed;
   if (!head.absolute_form) head.authority = host;
@@ -279,12 +277,12 @@ HeadError read_host(RequestHead& head) {
 }
 
 HeadError read_version(std::string_view version, std::uint8_t& minor) {
-  if (version == "HTTP/1.1" || version == "HTTP/1.0") {
-    minor = static_cast<std::uint8_t>(version.back() - '0');
+  const bool shaped = version.starts_with("HTTP/") && version[6] == '.' && is_digit(version[5]) &&
+                      is_digit(version[7]);
+  if (shaped && version[5] == '1' && version[7] <= '1') {
+    minor = static_cast<std::uint8_t>(version[7] - '0');
     return HeadError::None;
   }
-  const bool shaped = version.size() == 8 && version.starts_with("HTTP/") && version[6] == '.' &&
-                      is_digit(version[5]) && is_digit(version[7]);
   return shaped ? HeadError::VersionNotSupported : HeadError::Malformed;
 }
 
@@ -382,7 +380,7 @@ HeadError parse_response(std::string_view block, const ResponseContext& context,
       block[8] != ' ' || (block[12] != ' ' && block[12] != '\r')) {
     return HeadError::Malformed;
   }
-  const auto status = parse_length(block.substr(9, 3));
+  const auto status = parse_length({block.data() + 9, 3});
   if (!status || *status < 100 || *status > 599) return HeadError::Malformed;
 
   llhttp_t parser;

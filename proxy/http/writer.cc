@@ -13,17 +13,13 @@ void field(OutBuffer& out, std::string_view name, std::string_view value) {
 }
 
 void number_field(OutBuffer& out, std::string_view name, std::uint64_t value) {
-  out.append_all(name, ": ");
-  out.append_decimal(value);
-  out.append("\r\n");
+  out.append_all(name, ": ", value, "\r\n");
 }
 
 // Three digits, as a parser has seen to it, or the configuration.
 void status_line(OutBuffer& out, int status) {
-  const char digits[] = {static_cast<char>('0' + status / 100 % 10),
-                         static_cast<char>('0' + status / 10 % 10),
-                         static_cast<char>('0' + status % 10)};
-  out.append_all("HTTP/1.1 ", std::string_view(digits, 3), " ", reason_phrase(status), "\r\n");
+  out.append_all("HTTP/1.1 ", static_cast<std::uint64_t>(status), " ", reason_phrase(status),
+                 "\r\n");
 }
 
 bool wants_trailers(const Headers& headers) {
@@ -136,9 +132,8 @@ void request_connection(OutBuffer& out, const RequestHead& head, const RequestAd
 // At most eight digits and a unit: milliseconds where they suffice, else whole seconds.
 void grpc_timeout(OutBuffer& out, std::uint64_t ms) {
   constexpr std::uint64_t kMost = 99'999'999;
-  out.append("grpc-timeout: ");
-  out.append_decimal(ms <= kMost ? ms : std::min(ms / 1000, kMost));
-  out.append(ms <= kMost ? "m\r\n" : "S\r\n");
+  out.append_all("grpc-timeout: ", ms <= kMost ? ms : std::min(ms / 1000, kMost),
+                 ms <= kMost ? "m\r\n" : "S\r\n");
 }
 
 void via(OutBuffer& out, std::uint8_t minor_version) {

@@ -108,10 +108,10 @@ void Loop::run_once(bool may_wait) {
 
 void Loop::turn(int mode) {
   INVARIANT(!running_);
-  running_ = stale_ = true;
+  running_ = time_.stale = true;
   uv_run(&native_->loop, static_cast<uv_run_mode>(mode));
   running_ = false;
-  stale_ = true;
+  time_.stale = true;
 }
 
 void Loop::stop() {
@@ -119,8 +119,7 @@ void Loop::stop() {
 }
 
 void Loop::refresh_time() {
-  now_ = read_clock();
-  stale_ = !running_;
+  time_ = {.at = read_clock(), .stale = !running_};
 }
 
 void Loop::defer(Deferred& task) {
@@ -135,7 +134,7 @@ void Loop::before_poll() {
   const bool had_work = deferred_.linked() || !graveyard_.empty();
   between_polls();
   if (had_work && once_) stop();  // something has happened: polls, but does not wait
-  stale_ = true;
+  time_.stale = true;
 }
 
 void Loop::between_polls() {
@@ -209,7 +208,7 @@ void Loop::fire_timers() {
   refresh_time();  // an earlier reading of this turn may lie before what libuv woke for
   firing_ = true;
   TimerWheel& wheel = native_->wheel;
-  wheel.expire(now_);
+  wheel.expire(time_.at);
   while (TimerNode* node = wheel.take_ready()) {
     auto& timer = static_cast<Timer&>(*node);
     timer.events_.on_timer(timer);

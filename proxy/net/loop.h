@@ -51,9 +51,10 @@ class Loop {
 
   // CLOCK_MONOTONIC, read at most once a turn. Outside of run() each call reads.
   TimePoint now() {
-    if (stale_) refresh_time();
-    return now_;
+    if (time_.stale) refresh_time();
+    return time_.at;
   }
+  const ReadTime& read_time() const { return time_; }
   // After work that took long, so that timers armed by it are not early.
   void refresh_time();
 
@@ -103,8 +104,7 @@ class Loop {
   std::unique_ptr<char[]> read_buffer_;
   BufferedBytes* buffered_ = nullptr;
   Deferred* when_woken_ = nullptr;
-  TimePoint now_{};
-  bool stale_ = true;
+  ReadTime time_;
   bool running_ = false;
   bool once_ = false;
   TimePoint wake_at_ = kNever;

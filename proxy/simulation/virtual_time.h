@@ -13,7 +13,7 @@ namespace outrigger::simulation {
 
 class VirtualTime final : public exchange::Scheduler {
  public:
-  TimePoint now() override { return now_; }
+  TimePoint read_clock() override { return now_; }
   std::int64_t unix_seconds() override {
     return std::chrono::duration_cast<std::chrono::seconds>(now_.time_since_epoch()).count();
   }

@@ -15,7 +15,7 @@ const TimePoint t0{1000s};
 struct FakeScheduler final : Scheduler {
   TimePoint at = t0;
   TaskList tasks;
-  TimePoint now() override { return at; }
+  TimePoint read_clock() override { return at; }
   std::int64_t unix_seconds() override { return 0; }
   void soon(Task& task) override { tasks.add(task); }
 };

@@ -42,7 +42,7 @@ class Sidecar final : private exchange::Scheduler, private net::Deferred {
   void check_empty();
 
  private:
-  TimePoint now() override { return loop_.now(); }
+  TimePoint read_clock() override { return loop_.now(); }
   std::int64_t unix_seconds() override { return 1'700'000'000; }
   void soon(exchange::Task& task) override;
   void run_deferred() override { tasks_.run_all(); }

@@ -8,10 +8,10 @@ using namespace outrigger::http;
 TEST_CASE("text and numbers are appended") {
   OutBuffer out;
   out.append("a");
-  out.append_decimal(18446744073709551615u);
+  out.append_all(std::uint64_t{18446744073709551615u});
   out.append(" ");
   out.append_hex(0x1a2b);
-  out.append_decimal(0);
+  out.append_all(std::uint64_t{0});
   CHECK(out.view() == "a18446744073709551615 1a2b0");
   CHECK(out.size() == out.view().size());
 }

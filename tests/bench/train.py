@@ -1,0 +1,29 @@
+#!/usr/bin/env python3
+"""Runs the program through what it does all day, so that a build that writes a profile has one.
+
+Which ways are taken counts, not how fast: fixed numbers of requests, of the benchmark's workloads,
+with all policies and with the default ones. Run by ./dev train.
+"""
+
+import contextlib
+import tempfile
+
+from gates import ALL, DEFAULT, Case, Subject
+
+CASES = [
+    Case(name, requests=requests, config=config) for config in (ALL, DEFAULT)
+    for name, requests in (("W1", 10_000), ("W6", 10_000), ("W4", 3000), ("W3", 3000), ("W5", 3000))]
+
+
+def main():
+    with tempfile.TemporaryDirectory(prefix="outrigger-train-") as directory:
+        for case in CASES:
+            with contextlib.ExitStack() as stack:
+                subject = Subject(case, stack, directory)
+                subject.load.go()
+                if subject.daemon.terminate() != 0:  # its end writes the profile
+                    raise SystemExit(subject.daemon.log())
+
+
+if __name__ == "__main__":
+    main()
