@@ -9,7 +9,7 @@ are those of the dependency (.Values.outrigger); in this chart they are .Values 
 {{- define "outrigger.example" -}}
 listeners:
   - name: ingress
-    address: 0.0.0.0:{{ .Values.service.targetPort }}
+    address: 0.0.0.0:{{ .Values.service.targetPort | int | default 8000 }}
     direction: inbound
     limits: {max_connections: 4000}
     routes:
@@ -54,7 +54,7 @@ upstreams:
 {{- end -}}
 {{- end }}
 
-{{/* What the pod must know: native, inbound, admin, metricsPort, delaySeconds, graceSeconds. */}}
+{{/* What the pod must know: from the values, the configuration and the cluster's version. */}}
 {{- define "outrigger.facts" -}}
 {{- $v := .Values.outrigger | default .Values -}}
 {{- $config := include "outrigger.written" . | fromYaml -}}
@@ -62,13 +62,15 @@ upstreams:
 {{- if eq (toString $v.native) "auto" -}}
 {{- $native = semverCompare ">=1.29.0-0" .Capabilities.KubeVersion.Version -}}
 {{- end -}}
-{{- $inbound := $v.inbound -}}
-{{- if eq (toString $v.inbound) "auto" -}}
-{{- $inbound = false -}}
+{{- $inbound := false -}}
+{{- $inboundPort := 0 -}}
 {{- range $config.listeners -}}
-{{- if eq (toString .direction) "inbound" -}}{{ $inbound = true }}{{- end -}}
+{{- if eq (toString .direction) "inbound" -}}
+{{- $inbound = true -}}
+{{- $inboundPort = $inboundPort | default (regexFind "[0-9]+$" (toString .address) | int) -}}
 {{- end -}}
 {{- end -}}
+{{- if ne (toString $v.inbound) "auto" }}{{ $inbound = $v.inbound }}{{ end -}}
 {{- $port := $v.metricsPort -}}
 {{- $metrics := $config.metrics | default dict -}}
 {{- if hasKey $metrics "address" -}}
@@ -93,6 +95,7 @@ upstreams:
 {{- end -}}
 native: {{ $native }}
 inbound: {{ $inbound }}
+inboundPort: {{ $inboundPort }}
 admin: {{ not (has (toString (dig "admin" true $config)) (list "false" "off")) }}
 metricsPort: {{ $port }}
 delaySeconds: {{ divf $delay 1000 | ceil }}
@@ -107,7 +110,7 @@ knows: who the sidecar is, where probes find it, and that the pod's grace period
 {{- define "outrigger.configuration" -}}
 {{- $v := .Values.outrigger | default .Values -}}
 {{- if kindIs "string" $v.config -}}
-{{- include "outrigger.facts" . | fromYaml | len | eq 0 | ternary "" "" -}}
+{{- $_ := include "outrigger.facts" . -}}
 {{- $v.config -}}
 {{- else -}}
 {{- $facts := include "outrigger.facts" . | fromYaml -}}
