@@ -23,7 +23,7 @@ from ship import BINARY, ROOT, run, slow
 RELEASE = "outrigger-pod-test"
 SIDECAR = "localhost/outrigger-pod-sidecar"
 APP = "localhost/outrigger-pod-app"
-VOLUMES = "outrigger-config", "pod-test-nginx", "pod-test-tmp"
+VOLUMES = f"{RELEASE}-outrigger", "pod-test-nginx", "pod-test-tmp"
 
 VALUES = {
     "image": {"repository": SIDECAR, "tag": "test", "pullPolicy": "Never"},
@@ -103,6 +103,7 @@ def rendered():
     pod = deployment["spec"]["template"]["spec"]
     sidecar = pod.pop("initContainers")[0]
     pod["containers"].insert(0, {**sidecar})
+    pod["restartPolicy"] = "Never"  # so is it while kubelet ends a pod
     for container in pod["containers"]:
         for key in ("ports", "startupProbe", "readinessProbe", "livenessProbe", "lifecycle",
                     "restartPolicy"):
