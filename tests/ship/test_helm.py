@@ -155,6 +155,16 @@ class Chart(unittest.TestCase):
                                  template("-f", VALUE_SETS[0], helm=helm, chart=archive))
                 self.assertNotIn("/ci/", run("tar", "tzf", archive))
 
+    def test_notes(self):
+        for values in VALUE_SETS:
+            with self.subTest(values.name):
+                notes = run(tools.helm("4"), "install", "--dry-run=client", "shop", CHART, "-f",
+                            values).split("NOTES:\n")[1]
+                self.assertNotRegex(notes, r"no value|%!|map\[")
+                on = "off-values" not in values.name
+                self.assertEqual(on, "/metrics | grep" in notes)
+                self.assertEqual(on and "text" not in values.name, "/upstreams" in notes)
+
     def test_the_version_is_the_programs(self):
         version = run(BINARY, "version").split()[1]
         chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
@@ -414,6 +424,12 @@ class OwnChart(unittest.TestCase):
         run(tools.helm(helm), "lint", "--strict", self.chart, *words, "--kube-version", kube)
         return template(*words, helm=helm, kube=kube, chart=self.chart)
 
+    def by_the_readmes_words(self, helm):
+        """The configuration as the README gets it for `outrigger check`."""
+        readme = (CHART / "README.md").read_text(encoding="utf-8")
+        words = re.search(r"^helm (template shop shop.*?) > outrigger.yaml", readme, re.M | re.S)[1]
+        return run("sh", "-c", f"{tools.helm(helm)} {words}", cwd=self.chart.parent)
+
     def test_the_readmes_chart(self):
         self.assertEqual(4, len(self.files))
         of = {helm: self.render(helm) for helm in HELMS}
@@ -421,6 +437,7 @@ class OwnChart(unittest.TestCase):
         for documents in of.values():
             self.assertEqual(["ConfigMap", "Deployment", "Service"],
                              sorted(each["kind"] for each in documents))
+            self.assertEqual(configuration(documents) + "\n", self.by_the_readmes_words("3"))
             check(configuration(documents), "--strict")
             whole = manifests.find(documents, "Deployment")["spec"]["template"]
             self.assertIn("checksum/outrigger-config", whole["metadata"]["annotations"])

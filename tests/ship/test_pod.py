@@ -200,8 +200,11 @@ class Pod(unittest.TestCase):
         for probe in "startupProbe", "readinessProbe", "livenessProbe":
             path = self.rendered[probe]["httpGet"]["path"]
             self.assertEqual("200", self.ask(f"http://127.0.0.1:{port}{path}")[0])
-        self.assertEqual("ready\n", podman("exec", self.sidecar, "/usr/bin/outrigger",
-                                           "healthcheck"))
+        for command in (["healthcheck"], ["healthcheck", "-c", "/etc/outrigger/outrigger.yaml"],
+                        # the hook of a plain container
+                        ["wait-ready", "--timeout", "60s", "-c", "/etc/outrigger/outrigger.yaml"]):
+            self.assertEqual("ready\n", podman("exec", self.sidecar, "/usr/bin/outrigger",
+                                               *command))
 
     def test_3_traffic_comes_in_and_goes_out_through_it(self):
         self.assertEqual(("200", "the application\n"), self.ask("http://127.0.0.1:8000/"))
