@@ -190,7 +190,8 @@ class Configuration(unittest.TestCase):
                     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as values:
                         values.write("config:\n" + re.sub("^", "  ", text, flags=re.M))
                         values.flush()
-                        back = configuration(template("-f", values.name, helm=helm))
+                        back = configuration(template("-f", values.name, "--set",
+                                                      "service.targetPort=8000", helm=helm))
                     warnings = lambda said: re.findall(r"warning\[([\w-]+)\]", said)
                     self.assertEqual(warnings(check(text)), warnings(check(back)))
                     expected = manifests.load(text)  # which reads off as false, too
@@ -351,6 +352,12 @@ class Pod(unittest.TestCase):
             "ports"][0]["targetPort"]
         self.assertEqual(8000, port(inbound_config()))
         self.assertEqual(8080, port(outbound_config()))
+        config = inbound_config(metrics={"address": "0.0.0.0:${METRICS}"})
+        config["listeners"][0]["address"] = "0.0.0.0:${PORT}"
+        with self.assertRaisesRegex(AssertionError, "set service.targetPort"):  # not past it
+            template(*with_config(config))
+        pod = deployment(*with_config(config), "--set", "service.targetPort=1,metricsPort=9000")
+        self.assertEqual(9000, sidecar(pod)["ports"][0]["containerPort"])
 
     def test_off_is_off(self):
         documents = template("-f", CHART / "ci/off-values.yaml")

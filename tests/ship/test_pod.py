@@ -75,7 +75,7 @@ def podman(*words):
                *words, env=os.environ | {"CONTAINERS_CONF": str(podman.settings)}, timeout=120)
 
 
-def image(name, program):
+def bare_image(name, program):
     """A program and the libraries that it is linked to, and nothing else."""
     container = run("buildah", "from", "scratch").strip()
     libraries = re.findall(r"(/\S+) \(0x", run("ldd", program))
@@ -125,8 +125,8 @@ class Pod(unittest.TestCase):
         podman.settings = cls.home / "containers.conf"
         podman.settings.write_text('[containers]\ndefault_ulimits = ["nofile=20000:20000", '
                                    '"nproc=4096:4096"]\n[engine]\nruntime = "runc"\n')
-        image(SIDECAR, BINARY)
-        image(APP, "/usr/sbin/nginx")
+        bare_image(SIDECAR, BINARY)
+        bare_image(APP, "/usr/sbin/nginx")
         documents, cls.rendered = rendered()
         (cls.home / "pod.yaml").write_text("\n---\n".join(map(json.dumps, documents)))
         cls.remove()

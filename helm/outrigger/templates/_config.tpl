@@ -75,10 +75,11 @@ upstreams:
 {{- $metrics := $config.metrics | default dict -}}
 {{- if hasKey $metrics "address" -}}
 {{- $address := toString $metrics.address -}}
-{{- if or (not (regexMatch ":[0-9]+$" $address)) (regexMatch "^(127\\.|localhost:|\\[::1\\]:|unix:)" $address) -}}
+{{- if contains "${" $address -}}{{/* known in the pod only: metricsPort has to fit */}}
+{{- else if or (not (regexMatch ":[0-9]+$" $address)) (regexMatch "^(127\\.|localhost:|\\[::1\\]:|unix:)" $address) -}}
 {{- fail (printf "outrigger: metrics.address is %q, where neither probes nor Prometheus can ask it (0.0.0.0:%d, or leave it out)" $address (int $port)) -}}
 {{- end -}}
-{{- $port = regexFind "[0-9]+$" $address -}}
+{{- $port = regexFind "[0-9]+$" $address | default $port -}}
 {{- else if kindIs "string" $v.config -}}
 {{- fail (printf "outrigger: config is a text, which is left as it is, but names no metrics.address for the probes: add `metrics: {address: 0.0.0.0:%d}`" (int $port)) -}}
 {{- end -}}
