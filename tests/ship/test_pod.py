@@ -125,8 +125,9 @@ class Pod(unittest.TestCase):
         podman.settings = cls.home / "containers.conf"
         podman.settings.write_text('[containers]\ndefault_ulimits = ["nofile=20000:20000", '
                                    '"nproc=4096:4096"]\n[engine]\nruntime = "runc"\n')
-        bare_image(SIDECAR, BINARY)
-        bare_image(APP, "/usr/sbin/nginx")
+        for name, program in (SIDECAR, BINARY), (APP, "/usr/sbin/nginx"):
+            bare_image(name, program)
+            cls.addClassCleanup(podman, "rmi", f"{name}:test")
         documents, cls.rendered = rendered()
         (cls.home / "pod.yaml").write_text("\n---\n".join(map(json.dumps, documents)))
         cls.remove()
