@@ -147,7 +147,8 @@ class PackageTest(Case):
         self.runs(host)
 
         # What its owner has written stays, whether or not the package's own has changed.
-        mine = "# mine\n" + open(host.root + CONFFILE, encoding="utf-8").read()
+        with open(host.root + CONFFILE, encoding="utf-8") as file:
+            mine = "# mine\n" + file.read()
         for version, theirs, options in (("9.1", None, ()),
                                          ("9.2", "# theirs\n" + mine, ("--force-confold",))):
             with open(host.root + CONFFILE, "w", encoding="utf-8") as file:
