@@ -139,8 +139,9 @@ Daemon::~Daemon() {
 
 // Start.
 
-std::optional<int> Daemon::start(const std::string& config_file) {
+std::optional<int> Daemon::start(const std::string& config_file, bool watch) {
   config_file_ = config_file;
+  if (watch) file_watch_.emplace(config_file);
   // Until run(), for this thread and for those made now, for good.
   mask_signals(SIG_BLOCK);
   config::Places places;
@@ -468,7 +469,16 @@ void Daemon::tick() {
   end_faults();
   notify_->again();
   if (std::exchange(newly_configured_, false)) give_back_cold_pages();
+  follow_file();
   tick_timer_.arm(now + kTick);
+}
+
+// While it drains nothing is reloaded; what has changed then is seen when that is taken back.
+void Daemon::follow_file() {
+  if (!file_watch_ || (drain_ && drain_->draining()) || !file_watch_->has_changed()) return;
+  log::info("{} has changed", config_file_);
+  std::string report;
+  reload(report);
 }
 
 // Shutdown.
@@ -598,6 +608,7 @@ bool Daemon::reload(std::string& report) {
     return false;
   };
   if (drain_ && drain_->draining()) return refuse("draining: nothing is reloaded any more");
+  if (file_watch_) file_watch_->accept();
   notify_->reloading(loop_.now());
   if (std::string why = load_anew(); !why.empty()) {
     refuse(std::move(why));

@@ -17,6 +17,7 @@
 #include "proxy/exchange/events.h"
 #include "proxy/exchange/live_state.h"
 #include "proxy/exchange/scope.h"
+#include "proxy/file_watch.h"
 #include "proxy/metrics/collector.h"
 #include "proxy/metrics/exchange_meter.h"
 #include "proxy/net/loop.h"
@@ -36,8 +37,8 @@ class Daemon final : private net::TimerEvents, private admin::Control {
   ~Daemon() override;
 
   // Loads, binds and starts. Empty when fine, else 1 or 2 as an exit status; why has been said on
-  // stderr.
-  std::optional<int> start(const std::string& config_file);
+  // stderr. With `watch`, it reloads whenever the file has been replaced or written.
+  std::optional<int> start(const std::string& config_file, bool watch = false);
   // Until the end; the exit status.
   int run();
   // After run(): ending the process in the ordinary way would wait for a name server.
@@ -80,6 +81,7 @@ class Daemon final : private net::TimerEvents, private admin::Control {
 
   void on_timer(net::Timer& timer) override;
   void tick();
+  void follow_file();
   std::optional<std::string> fault_refusal(const std::string& route,
                                            const config::Fault& fault) const;
   void end_faults();
@@ -112,6 +114,7 @@ class Daemon final : private net::TimerEvents, private admin::Control {
   admin::Reply set_log_level(const std::string& level) override;
 
   std::string config_file_;
+  std::optional<FileWatch> file_watch_;
   net::Loop loop_;
   std::uint64_t seed_;
   exchange::Events events_;

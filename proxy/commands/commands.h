@@ -12,7 +12,7 @@ namespace outrigger::commands {
 
 int dispatch(int argc, char** argv);
 
-int run(const std::string& config_file);
+int run(const std::string& config_file, bool watch);
 
 struct CheckOptions {
   std::string config_file;

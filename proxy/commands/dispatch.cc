@@ -75,7 +75,8 @@ int dispatch(int argc, char** argv) {
   auto* run_command = app.add_subcommand("run", "Run the proxy with a configuration file");
   run_command->add_option("-c,--config", config_file, "the configuration file")->required();
   bool watch = false;
-  run_command->add_flag("--watch", watch)->group("");  // a later version's; not in the help
+  run_command->add_flag("--watch", watch,
+                        "reload when the file has changed, as a ConfigMap's volume does");
 
   CheckOptions check_options;
   auto* check_command =
@@ -144,11 +145,7 @@ int dispatch(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : kWrongUsage;
   }
-  if (watch) {
-    std::fputs("outrigger: run --watch is not supported by this version\n", stderr);
-    return kWrongUsage;
-  }
-  if (*run_command) return run(config_file);
+  if (*run_command) return run(config_file, watch);
   if (*check_command) return check(check_options);
   if (*demo_command) return demo(demo_options);
   if (*simulate_command) return simulate(simulate_options);

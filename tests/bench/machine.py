@@ -55,8 +55,9 @@ def resident_and_own(pids):
 
 
 class Disturbance:
-    """How much CPU of these cores others had, between its making and seen(): all that was not
-    idle, less what `pids` and this process used. The hypervisor's share counts as others'."""
+    """How much CPU of these cores others had, between its making and seen(): other processes (all
+    that was not idle, less what `pids` and this process used), and apart from them the hypervisor,
+    which a process's own CPU time does not hold."""
 
     def __init__(self, pids, cores):
         self._pids = [*pids, os.getpid()]
@@ -66,18 +67,19 @@ class Disturbance:
     def _sample(self):
         # Time not idle, rather than user + system: the kernel has idle times exactly and the
         # rest by what a tick happens to meet.
-        idle = 0
+        idle = stolen = 0
         with open("/proc/stat", encoding="ascii") as file:
             for line in file:
                 name, *fields = line.split()
                 if name in self._names:
                     idle += int(fields[3]) + int(fields[4])
-        return time.monotonic(), idle / _TICK, cpu_seconds(self._pids)
+                    stolen += int(fields[7])
+        return time.monotonic(), idle / _TICK, stolen / _TICK, cpu_seconds(self._pids)
 
     def seen(self):
-        """Seconds of CPU a second."""
-        took, idle, ours = (now - then for now, then in zip(self._sample(), self._began))
-        return max(0.0, (took * len(self._names) - idle - ours) / took)
+        """Seconds of CPU a second: other processes', and the hypervisor's."""
+        took, idle, stolen, ours = (now - then for now, then in zip(self._sample(), self._began))
+        return max(0.0, (took * len(self._names) - idle - stolen - ours) / took), stolen / took
 
 
 def description(versions):

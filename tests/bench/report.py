@@ -39,6 +39,8 @@ def _workload(name, rounds):
             "over_relay": over.get("relay"), "over_better": over.get(better),
             "over_envoy": over.get("envoy")}
     return {"title": workloads.ALL[name].title, "rate": workloads.ALL[name].rate,
+            "stolen": max((sample.stolen for each in counted for sample in each.samples.values()),
+                          default=0),
             "rounds": len(rounds), "accepted": len(accepted), "better": better, "peers": peers,
             "samples": [each.to_json() for each in rounds]}
 
@@ -59,8 +61,9 @@ def text(document):
     parts += [f"FAILED: {each}" for each in document["failures"]]
     machine = document["machine"]
     settings = document["settings"]
-    parts.append(f"{settings['seconds']:g} s a measurement, others had up to "
-                 f"{settings['others_percent']:g} % of a core in those that count\n"
+    stolen = max((each["stolen"] for each in document["workloads"].values()), default=0)
+    parts.append(f"{settings['seconds']:g} s a measurement; in those that count other processes had up "
+                 f"to {settings['others_percent']:g} % of a core, the hypervisor {stolen:.0%}\n"
                  f"{machine['cpu']}, {machine['cores']} cores, Linux {machine['kernel']}, "
                  f"{machine['date']}\n" + ", ".join(machine["versions"].values()))
     return "\n\n".join(parts)

@@ -117,9 +117,10 @@ class BackendTest(Case):
         self.assertEqual(400, client.request("POST", "/0", body=b"hello").status)
 
 
-def round_of(others=0.0, **cpu_us):
+def round_of(others=0.0, stolen=0.0, **cpu_us):
     return measure.Round({name: measure.Sample(value, 1000.0, 2000,
-                                               {key: value for key in report.QUANTILES}, others)
+                                               {key: value for key in report.QUANTILES}, others,
+                                               stolen)
                           for name, value in cpu_us.items()})
 
 
@@ -146,6 +147,8 @@ class JudgingTest(unittest.TestCase):
         calm = round_of(outrigger=7, nginx=10, haproxy=12)
         disturbed = round_of(outrigger=7, nginx=10, haproxy=12, others=0.5)
         self.assertIsNone(self.judge("W2", [calm] * 8 + [disturbed])[name].held)
+        stolen = round_of(outrigger=7, nginx=10, haproxy=12, stolen=0.5)
+        self.assertIsNone(self.judge("W2", [calm] * 8 + [stolen])[name].held)
         self.assertTrue(self.judge("W2", [calm] * 9 + [disturbed])[name].held)
 
     def test_a_peer_that_took_no_part_leaves_its_targets_unjudged(self):
@@ -160,7 +163,7 @@ class JudgingTest(unittest.TestCase):
                           "L20": [round_of(outrigger=11, nginx=13)]}
         document = report.document(results, targets.judge(results),
                                    machine.description({"outrigger": "0"}),
-                                   {"seconds": 2, "others_percent": 5})
+                                   {"seconds": 2, "others_percent": 5, "stolen_percent": 30})
         text = report.text(document)
         self.assertIn("DISTURBED", text)
         self.assertIn("1.10", text)

@@ -4,6 +4,7 @@ import glob
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import threading
@@ -46,7 +47,6 @@ class CommandsTest(Case):
                 (["bogus", "--help"], "there is no command 'bogus' (expected run, check, demo"),
                 (["chek"], "did you mean 'check'?"),
                 (["healthchek"], "did you mean 'healthcheck'?"),
-                (["run", "-c", "x", "--watch"], "run --watch is not supported by this version"),
                 (["simulate", "-c", "x", "--scenario", "x", "--seed", "99999999999"],
                  "4294967295"),
                 (["demo", "--seconds", "x"], "86400")):
@@ -569,11 +569,13 @@ def refuses(address):
 
 
 class ReloadTest(Case):
-    @staticmethod
-    def saying(text, **more):
+    QUICK_END = {"delay": "0s", "outbound": "immediate"}
+
+    @classmethod
+    def saying(cls, text, **more):
         respond = {"status": 200, "body": text}
         return {"listeners": [{"name": "main", "routes": [{"respond": respond}]}],
-                "shutdown": {"delay": "0s", "outbound": "immediate"}, **more}
+                "shutdown": cls.QUICK_END, **more}
 
     def reload(self, daemon, config):
         before = daemon.metric("config_reloads_total")
@@ -694,6 +696,88 @@ class ReloadTest(Case):
             thread.join(GUARD)
             self.assertFalse(thread.is_alive())
         self.assertEqual({200}, set(statuses))
+
+    def test_fifty_reloads_under_wrk_lose_no_request_and_no_state(self):
+        """Other routes, other endpoints, other limits each time; what stays keeps what it knows."""
+        there = [self.nginx(f"nginx{i}") for i in range(3)]
+        failing = self.origin(answers(503))
+        breaker = {"circuit_breaker": {"consecutive_failures": 2, "open_for": "1h",
+                                       "max_open_for": "1h"}}
+
+        def version(number):
+            # One of three leaves each time, another comes back.
+            staying = [each.address for i, each in enumerate(there) if i != number % 3]
+            limits = {"max_requests": 200 + number, "max_connections": 100 + number}
+            routes = [{"name": "r", "upstream": "u", "timeouts": {"request": f"{number + 20}s"}},
+                      {"name": "down", "match": {"path_prefix": "/down"}, "upstream": "down"}]
+            routes += [{"name": f"r{number}-{i}", "match": {"path": f"/{number}/{i}"},
+                        "respond": {"status": 204}} for i in range(number % 5)]
+            return {"listeners": [{"name": "main", "routes": routes}], "shutdown": self.QUICK_END,
+                    "upstreams": {"u": {"endpoints": staying, "limits": limits},
+                                  "down": {"endpoints": [failing.address], **breaker}}}
+        daemon = self.start(version(0))
+        for _ in range(2):
+            self.request(daemon, target="/down")
+        daemon.wait_metric("circuit_breaker_state", 2, name="down")
+        wrk = self.wrk(f"http://{daemon.address}/", seconds=300)
+        for number in range(1, 51):
+            before = daemon.metric("requests_total", code="200", route="r")
+            self.reload(daemon, version(number))
+            daemon.wait_metric("requests_total", lambda now: now > before, code="200", route="r")
+        seen = wrk.end()
+        self.assertTrue(seen.clean, seen.text)
+        self.assertEqual(50, daemon.metric("config_reloads_total", result="success"))
+        self.assertEqual(2, daemon.metric("circuit_breaker_state", name="down"))
+        self.assert_local(self.request(daemon, target="/down"), 503, "circuit-open")
+        self.assertEqual(2, len(failing.calls))
+        self.assertGreaterEqual(daemon.metric("requests_total", code="200", route="r"),
+                                seen.requests)
+
+    def test_run_watch_follows_the_file(self):
+        daemon = self.start(self.saying("old"), arguments=["--watch"])
+        self.assertEqual("old", self.request(daemon).text)
+        daemon.write_config(self.saying("new"))  # renames it over the old one
+        self.eventually(lambda: self.request(daemon).text == "new")
+        daemon.write_config("flisteners: []\n")
+        daemon.wait_metric("config_reloads_total", 1, result="failure")
+        self.assertIn(f"{daemon.file}:1:1: flisteners: unknown key", daemon.log())
+        self.assertEqual("new", self.request(daemon).text)
+
+    def test_run_watch_reloads_when_a_drain_was_taken_back(self):
+        inbound = self.saying("old")
+        inbound["listeners"][0]["direction"] = "inbound"
+        daemon = self.start({**inbound, "shutdown": {"delay": "1h"}}, arguments=["--watch"])
+        daemon.admin("POST", "/drain", CHANGE)
+        daemon.wait_metric("draining", 1)
+        inbound["listeners"][0]["routes"][0]["respond"]["body"] = "new"
+        daemon.write_config(inbound)
+        daemon.admin("DELETE", "/drain", CHANGE)
+        self.eventually(lambda: self.request(daemon).text == "new")
+        self.assertEqual(0, daemon.metric("config_reloads_total", result="failure"))
+
+    def test_run_watch_follows_the_swap_of_a_config_maps_volume(self):
+        folder = os.path.join(self.directory, "volume")
+
+        def swap(version):
+            """As kubelet does it: the file itself stays the same link to a link."""
+            os.makedirs(os.path.join(folder, version))
+            config = {"admin": {"address": admin}, "workers": 1, **self.saying(version)}
+            config["listeners"][0]["address"] = address
+            with open(os.path.join(folder, version, "o.yaml"), "w", encoding="utf-8") as file:
+                json.dump(config, file)
+            os.symlink(version, os.path.join(folder, "..tmp"))
+            os.rename(os.path.join(folder, "..tmp"), os.path.join(folder, "..data"))
+        address, admin = free_address(), free_address()
+        swap("..one")
+        os.symlink("..data/o.yaml", os.path.join(folder, "o.yaml"))
+        command = process.start([BINARY, "run", "--watch", "-c", os.path.join(folder, "o.yaml")],
+                                stderr=subprocess.DEVNULL)
+        self.addCleanup(process.kill, command)
+        self.eventually(lambda: not refuses(address))
+        self.assertEqual("..one", self.request(address).text)
+        swap("..two")
+        shutil.rmtree(os.path.join(folder, "..one"))
+        self.eventually(lambda: self.request(address).text == "..two")
 
     def test_post_reload_answers_with_the_report(self):
         daemon = self.start(self.saying("old"))

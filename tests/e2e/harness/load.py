@@ -1,6 +1,7 @@
 """wrk and curl, and what they say."""
 
 import re
+import signal
 import subprocess
 from dataclasses import dataclass
 
@@ -40,6 +41,11 @@ class Wrk:
     def result(self):
         out, _ = self._process.communicate(timeout=self.seconds + GUARD)
         return self.parse(out)
+
+    def end(self):
+        """What it did until now."""
+        self._process.send_signal(signal.SIGINT)
+        return self.result()
 
     def stop(self):
         process.kill(self._process)

@@ -40,11 +40,12 @@ class Outrigger:
     """`outrigger run -c FILE`, ready when made.
 
     `config` is a dict (written as JSON, which is YAML) or a text. A dict's listeners and admin
-    get free ports where they name no address. `under`: a command that executes it.
+    get free ports where they name no address. `under`: a command that executes it. `arguments`
+    of `run` come after the file.
     """
 
     def __init__(self, config, directory, env=None, wait_ready=True, file_name="outrigger.yaml",
-                 under=(), directory_mode=0o700, stdout=subprocess.DEVNULL):
+                 under=(), directory_mode=0o700, stdout=subprocess.DEVNULL, arguments=()):
         self.directory = tempfile.mkdtemp(dir=directory)
         os.chmod(self.directory, directory_mode)
         self.file = os.path.join(self.directory, file_name)
@@ -53,7 +54,7 @@ class Outrigger:
         self.write_config(config)
         self.log_file = os.path.join(self.directory, "stderr")
         with open(self.log_file, "wb") as err:
-            self.process = process.start([*under, BINARY, "run", "-c", self.file],
+            self.process = process.start([*under, BINARY, "run", "-c", self.file, *arguments],
                                          stdout=stdout, stderr=err,
                                          env=environment(**(env or {})))
         if wait_ready:
