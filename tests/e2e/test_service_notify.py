@@ -109,12 +109,20 @@ class NotifyTest(Case):
 
     def test_a_long_status_is_cut_between_characters(self):
         manager = self.manager()
+
+        def addresses(pad):
+            return [f"unix:{self.directory}/{'x' * (pad if i == 0 else 0)}{i}{'ü' * 15}"
+                    for i in range(40)]
+
+        def status(pad):
+            return ("Serving at " + ", ".join(addresses(pad))).encode()
+        # A continuation byte stands where the cut would be.
+        pad = next(pad for pad in range(30) if status(pad)[1000] & 0xC0 == 0x80)
         self.start({"shutdown": {"outbound": "immediate"}, "listeners": [
-            {"name": f"l{i}", "address": f"unix:{self.directory}/{i}{'ü' * 15}",
-             "routes": [{"name": f"r{i}", "respond": {"status": 200}}]} for i in range(40)]},
-            env={"NOTIFY_SOCKET": manager.address})
-        status = manager.read()["STATUS"].encode()
-        self.assertTrue(998 <= len(status) <= 1000, status)
+            {"name": f"l{i}", "address": address,
+             "routes": [{"name": f"r{i}", "respond": {"status": 200}}]}
+            for i, address in enumerate(addresses(pad))]}, env={"NOTIFY_SOCKET": manager.address})
+        self.assertEqual(status(pad)[:999].decode(), manager.read()["STATUS"])
 
     def test_stopping_is_told_at_the_signal_with_the_time_that_it_may_take(self):
         manager = self.manager()
