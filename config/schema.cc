@@ -61,12 +61,33 @@ std::string default_text(const Json& value) {
   return text + "]";
 }
 
-std::string default_cell(const Json& schema, bool is_required) {
-  if (is_required) return "required";
-  if (schema.contains("x-default")) return schema["x-default"].get<std::string>();
-  if (!schema.contains("default")) return block_of(schema).empty() ? "none" : "see there";
-  const std::string text = default_text(schema["default"]);
-  return text.empty() ? "`\"\"`" : "`" + text + "`";
+bool is_required(const Json& block, const std::string& key) {
+  if (!block.contains("required")) return false;
+  for (const Json& name : block["required"]) {
+    if (name == key) return true;
+  }
+  return false;
+}
+
+KeyText key_text(const std::string& name, const Json& schema, bool required) {
+  KeyText text{.name = name,
+               .by_default = "none",
+               .is_literal = false,
+               .value = schema["$comment"].get<std::string>(),
+               .block = block_of(schema),
+               .meaning = schema["description"].get<std::string>()};
+  if (required) {
+    text.by_default = "required";
+  } else if (schema.contains("x-default")) {
+    text.by_default = schema["x-default"].get<std::string>();
+  } else if (schema.contains("default")) {
+    text.by_default = default_text(schema["default"]);
+    text.is_literal = true;
+    if (text.by_default.empty()) text.by_default = "\"\"";
+  } else if (!text.block.empty()) {
+    text.by_default = "see there";
+  }
+  return text;
 }
 
 std::string anchor(const std::string& heading) {
@@ -77,35 +98,25 @@ std::string anchor(const std::string& heading) {
   return text;
 }
 
-std::string value_cell(const Json& schema) {
-  std::string text = schema["$comment"].get<std::string>();
-  const std::string block = block_of(schema);
-  if (!block.empty()) text += " ([" + block + "](#" + anchor(block) + "))";
+std::string value_cell(const KeyText& key) {
+  std::string text = key.value;
+  if (!key.block.empty()) text += " ([" + key.block + "](#" + anchor(key.block) + "))";
   std::string escaped;
   for (const char c : text) escaped += c == '|' ? std::string{"\\|"} : std::string{c};
   return escaped;
 }
 
-bool is_required(const Json& block, const std::string& key) {
-  if (!block.contains("required")) return false;
-  for (const Json& name : block["required"]) {
-    if (name == key) return true;
-  }
-  return false;
-}
-
-std::string section(const std::string& name, const Json& block) {
-  std::string text = "### " + name + "\n\n" + block["description"].get<std::string>() + "\n\n" +
+std::string section(const BlockText& block) {
+  std::string text = "### " + block.name + "\n\n" + block.description + "\n\n" +
                      "| key | default | value | meaning |\n|---|---|---|---|\n";
-  std::string refused;
-  for (const auto& [key, schema] : block["properties"].items()) {
-    if (!schema.contains("$comment")) {
-      refused += (refused.empty() ? "`" : ", `") + key + "`";
-      continue;
-    }
-    text += "| `" + key + "` | " + default_cell(schema, is_required(block, key)) + " | " +
-            value_cell(schema) + " | " + schema["description"].get<std::string>() + " |\n";
+  for (const KeyText& key : block.keys) {
+    const std::string mark = key.is_literal ? "`" : "";
+    text += "| `" + key.name + "` | " + mark + key.by_default + mark + " | " + value_cell(key) +
+            " | " + key.meaning + " |\n";
   }
+  std::string refused;
+  for (const std::string& name : block.refused)
+    refused += (refused.empty() ? "`" : ", `") + name + "`";
   if (!refused.empty()) text += "\nKnown, but not supported by this version: " + refused + ".\n";
   return text + "\n";
 }
@@ -120,12 +131,28 @@ std::string json_schema() {
   return schema.dump(2) + "\n";
 }
 
-std::string reference() {
+std::vector<BlockText> block_texts() {
   const Json schema = whole_schema();
-  std::string text;
+  std::vector<BlockText> blocks;
   for (const auto& [name, block] : schema["$defs"].items()) {
-    if (block.contains("properties")) text += section(name, block);
+    if (!block.contains("properties")) continue;
+    auto& text = blocks.emplace_back();
+    text.name = name;
+    text.description = block["description"].get<std::string>();
+    for (const auto& [key, value] : block["properties"].items()) {
+      if (value.contains("$comment")) {
+        text.keys.push_back(key_text(key, value, is_required(block, key)));
+      } else {
+        text.refused.push_back(key);
+      }
+    }
   }
+  return blocks;
+}
+
+std::string reference() {
+  std::string text;
+  for (const BlockText& block : block_texts()) text += section(block);
   return text;
 }
 

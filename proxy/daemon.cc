@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <random>
 #include <utility>
 
@@ -25,6 +26,7 @@ using exchange::EventKind;
 
 constexpr Duration kTick = std::chrono::seconds(1);
 constexpr Duration kDrainTick = std::chrono::milliseconds(20);
+constexpr Duration kMarginOfStop = std::chrono::seconds(5);
 constexpr std::uint32_t kDescriptorsNotForCallers = 64;
 constexpr int kSignals[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2};
 
@@ -405,6 +407,9 @@ int Daemon::run() {
   const CrashStack crash_stack;
   report_crashes(workers_.get());
   mask_signals(SIG_UNBLOCK);
+  const char* notify_socket = std::getenv("NOTIFY_SOCKET");
+  notify_.emplace(notify_socket ? notify_socket : "");
+  notify_->ready(serving());
   loop_.run();
   ignore_signals();
   workers_->stop();
@@ -438,6 +443,7 @@ void Daemon::on_stop_signal() {
   }
   stopping_ = true;
   drain();
+  if (drain_->phase() == Drain::Phase::Delay) tell_stopping(config_->shutdown.delay);
 }
 
 void Daemon::reopen_logs() {
@@ -461,6 +467,7 @@ void Daemon::tick() {
     upstreams_[upstream.name]->report_panic();
   }
   end_faults();
+  notify_->again();
   if (std::exchange(newly_configured_, false)) give_back_cold_pages();
   follow_file();
   tick_timer_.arm(now + kTick);
@@ -476,6 +483,20 @@ void Daemon::follow_file() {
 
 // Shutdown.
 
+// Whoever is told this ends the process when the time is over, even where the drain was taken back
+// by then. So an order that may be taken back is no reason to say it.
+void Daemon::tell_stopping(Duration delay) {
+  notify_->stopping(delay + config_->shutdown.drain_timeout + kMarginOfStop, "Draining");
+}
+
+std::string Daemon::serving() const {
+  std::string text = "Serving at";
+  for (const BoundListener& listener : listeners_) {
+    text += (&listener == &listeners_.front() ? " " : ", ") + listener.address;
+  }
+  return text;
+}
+
 void Daemon::drain() {
   if (drain_ && drain_->draining()) return;
   const bool has_inbound = std::ranges::any_of(config_->listeners, [](const auto& listener) {
@@ -486,6 +507,7 @@ void Daemon::drain() {
   drain_.emplace(config_->shutdown, has_inbound);
   drain_->begin(loop_.now());
   draining_ = true;
+  notify_->status("Draining");
   if (has_inbound) workers_->set_closing_keep_alive(config::Direction::Inbound, true);
   advance_drain();
 }
@@ -498,6 +520,7 @@ bool Daemon::cancel_drain() {
   events_.add({.kind = EventKind::Drain, .to = "serving", .cause = "cancelled", .by_hand = true});
   drain_timer_.disarm();
   stopping_ = false;
+  notify_->status(serving());
   return true;
 }
 
@@ -535,6 +558,7 @@ void Daemon::advance_drain() {
   const auto before = drain_->phase();
   const auto now_in = drain_->step(drain_facts(), loop_.now());
   if (now_in != before && before <= Drain::Phase::Delay) {
+    tell_stopping(Duration::zero());
     workers_->stop_accepting(config::Direction::Inbound);
   }
   if (now_in != before && now_in >= Drain::Phase::Outbound && before < Drain::Phase::Outbound) {
@@ -585,20 +609,12 @@ bool Daemon::reload(std::string& report) {
   };
   if (drain_ && drain_->draining()) return refuse("draining: nothing is reloaded any more");
   if (file_watch_) file_watch_->accept();
-  config::Places places;
-  auto loaded = config::load_file(config_file_, config::process_environment(), &places);
-  if (!loaded) return refuse(config::to_text(config_file_, loaded.error()));
-  log_warnings(loaded.value(), places);
-  Prepared prepared = prepare(std::move(loaded.value()));
-  if (!prepared.errors.empty()) {
-    std::string all;
-    for (const std::string& error : prepared.errors) all += error + "\n";
-    return refuse(all);
+  notify_->reloading(loop_.now());
+  if (std::string why = load_anew(); !why.empty()) {
+    refuse(std::move(why));
+    notify_->ready(serving() + "; reload refused: " + report);
+    return false;
   }
-  const config::Log& log = prepared.config->log;
-  log::configure(static_cast<log::Level>(log.level), static_cast<log::Format>(log.format));
-  if (admin_) admin_->set_rules(std::move(*prepared.admin_rules));
-  come_into_force(std::move(prepared));
   {
     const std::lock_guard lock(live_mutex_);
     ++reloads_succeeded_;
@@ -608,7 +624,27 @@ bool Daemon::reload(std::string& report) {
   report = "reloaded";
   log::info("configuration reloaded");
   events_.add({.kind = EventKind::Reload, .to = "in-force"});
+  notify_->ready(serving());
   return true;
+}
+
+// Empty where what the file says is in force now, else why it is not.
+std::string Daemon::load_anew() {
+  config::Places places;
+  auto loaded = config::load_file(config_file_, config::process_environment(), &places);
+  if (!loaded) return config::to_text(config_file_, loaded.error());
+  log_warnings(loaded.value(), places);
+  Prepared prepared = prepare(std::move(loaded.value()));
+  if (!prepared.errors.empty()) {
+    std::string all;
+    for (const std::string& error : prepared.errors) all += error + "\n";
+    return all;
+  }
+  const config::Log& log = prepared.config->log;
+  log::configure(static_cast<log::Level>(log.level), static_cast<log::Format>(log.format));
+  if (admin_) admin_->set_rules(std::move(*prepared.admin_rules));
+  come_into_force(std::move(prepared));
+  return "";
 }
 
 exchange::LiveState Daemon::live() const {

@@ -23,6 +23,7 @@
 #include "proxy/net/loop.h"
 #include "proxy/net/signal.h"
 #include "proxy/net/timer.h"
+#include "proxy/service_notify.h"
 #include "proxy/upstream/cluster_state.h"
 #include "proxy/upstream/discovery.h"
 #include "proxy/upstream/health_checker.h"
@@ -88,6 +89,9 @@ class Daemon final : private net::TimerEvents, private admin::Control {
   void reopen_logs();
   void ignore_signals();
   void advance_drain();
+  void tell_stopping(Duration delay);
+  std::string serving() const;
+  std::string load_anew();
   Drain::Facts drain_facts() const;
 
   // admin::Control
@@ -135,6 +139,7 @@ class Daemon final : private net::TimerEvents, private admin::Control {
   bool newly_configured_ = false;  // since the last tick
   net::Timer drain_timer_;
   std::optional<Drain> drain_;
+  std::optional<ServiceNotify> notify_;  // once it runs
   std::atomic<bool> draining_{false};
   std::uint64_t reloads_succeeded_ = 0, reloads_failed_ = 0;
   bool last_reload_successful_ = true;

@@ -3,9 +3,11 @@
 #include <cstdio>
 
 #include "config/diagnostic.h"
+#include "config/manual.h"
 #include "config/quantity.h"
 #include "config/schema.h"
 #include "proxy/commands/commands.h"
+#include "proxy/commands/manual.h"
 
 namespace outrigger::commands {
 namespace {
@@ -128,6 +130,10 @@ int dispatch(int argc, char** argv) {
       add_admin_command(app, "quit", "Let a daemon go at once", admin_options, "2s");
 
   auto* schema_command = app.add_subcommand("schema", "Print the JSON Schema of the configuration");
+  auto* man_command = app.add_subcommand(
+      "man", "Print a manual page for man -l: outrigger(1), or outrigger.yaml(5)");
+  bool man_of_config = false;
+  man_command->add_flag("--config", man_of_config, "that of the configuration");
   auto* version_command = app.add_subcommand("version", "Print the version");
 
   const std::string first = argc > 1 ? argv[1] : "-";
@@ -151,6 +157,7 @@ int dispatch(int argc, char** argv) {
     std::puts(config::json_schema().c_str());
     return 0;
   }
+  if (*man_command) std::fputs((man_of_config ? config::manual() : manual(app)).c_str(), stdout);
   if (*version_command) std::puts("outrigger " OUTRIGGER_VERSION);
   return 0;
 }
