@@ -21,26 +21,28 @@ bool blank(char c) {
   return c == ' ' || c == '\t';
 }
 
-constexpr std::size_t kBlock = 16;
+constexpr std::size_t kBlock = 64;
 
-// Which of sixteen bytes are control characters, a bit each.
-unsigned controls_in(const char* at) {
+// Which of the bytes of a block are control characters, a bit each.
+std::uint64_t controls_in(const char* at) {
+  std::uint64_t controls = 0;
 #ifdef __SSE2__
   const __m128i highest = _mm_set1_epi8(0x1f);
-  const __m128i sixteen = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
-  return static_cast<unsigned>(
-      _mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(sixteen, highest), sixteen)));
-#else
-  unsigned controls = 0;
-  for (std::size_t i = 0; i < kBlock; ++i) {
-    controls |= static_cast<unsigned>(static_cast<unsigned char>(at[i]) < 0x20) << i;
+  for (std::size_t i = 0; i < kBlock; i += 16) {
+    const __m128i sixteen = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at + i));
+    const __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(sixteen, highest), sixteen);
+    controls |= std::uint64_t{static_cast<std::uint16_t>(_mm_movemask_epi8(low))} << i;
   }
-  return controls;
+#else
+  for (std::size_t i = 0; i < kBlock; ++i) {
+    controls |= std::uint64_t{static_cast<unsigned char>(at[i]) < 0x20} << i;
+  }
 #endif
+  return controls;
 }
 
 // The last bytes, fewer than a block.
-unsigned controls_in_rest(const char* at, std::size_t size) {
+std::uint64_t controls_in_rest(const char* at, std::size_t size) {
   char block[kBlock];
   std::memset(block, '.', kBlock);
   std::memcpy(block, at, size);
@@ -60,7 +62,7 @@ Outcome HeadScanner::scan(std::string_view bytes, std::size_t max_bytes) {
   if (line < size && blank(seen[line])) return refused(HeadError::Malformed);
   for (std::size_t block = next; block < size; block += kBlock) {
     const std::size_t rest = size - block;
-    unsigned controls =
+    std::uint64_t controls =
         rest >= kBlock ? controls_in(seen + block) : controls_in_rest(seen + block, rest);
     for (; controls != 0; controls &= controls - 1) {
       const std::size_t at = block + static_cast<std::size_t>(std::countr_zero(controls));
