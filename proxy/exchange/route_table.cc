@@ -29,8 +29,18 @@ std::string_view take_segment(std::string_view& path) {
   return segment;
 }
 
-std::optional<std::uint32_t> first_passing(const std::vector<RouteMatch>& candidates,
-                                           const RouteQuery& query, std::string_view path) {
+// FNV-1a, one byte more: hosts and segments are short.
+constexpr std::uint64_t kHashOfNothing = 0xcbf29ce484222325;
+constexpr std::uint64_t hash_with(std::uint64_t hash, char c) {
+  return (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+}
+
+// Most nodes on a path have no candidates of their own: those cost no call.
+inline std::optional<std::uint32_t> first_passing(const std::vector<RouteMatch>& candidates,
+                                                  const RouteQuery& query, std::string_view path) {
+  if (candidates.empty()) [[likely]] {
+    return std::nullopt;
+  }
   for (const auto& candidate : candidates) {
     if (candidate.passes(query, path)) return candidate.index();
   }
@@ -39,13 +49,20 @@ std::optional<std::uint32_t> first_passing(const std::vector<RouteMatch>& candid
 
 }  // namespace
 
-// FNV-1a: hosts are short.
 std::size_t RouteTable::HostHash::operator()(std::string_view text) const {
-  std::uint64_t hash = 0xcbf29ce484222325;
-  for (const char c : text) {
-    hash = (hash ^ static_cast<unsigned char>(lower(c))) * 0x100000001b3;
-  }
+  std::uint64_t hash = kHashOfNothing;
+  for (const char c : text) hash = hash_with(hash, lower(c));
   return hash;
+}
+
+RouteTable::Segment::Segment(std::string_view path) : text(path), hash(kHashOfNothing) {
+  for (std::size_t i = 0; i < path.size(); ++i) {
+    if (path[i] == '/') {
+      text = {path.data(), i};
+      return;
+    }
+    hash = hash_with(hash, path[i]);
+  }
 }
 
 bool RouteTable::HostEqual::operator()(std::string_view a, std::string_view b) const {
@@ -151,16 +168,15 @@ std::uint32_t RouteTable::HostRoutes::longest_prefix(std::string_view path) cons
   std::uint32_t node = 0;
   if (!path.starts_with('/') || prefixes[node].children.empty()) return node;
   path.remove_prefix(1);
-  while (true) {
-    const auto slash = path.find('/');
-    const auto& children = prefixes[node].children;
-    if (children.empty()) return node;
-    const auto child = children.find(path.substr(0, slash));
-    if (child == children.end()) return node;
+  while (!prefixes[node].children.empty()) {
+    const Segment segment(path);
+    const auto child = prefixes[node].children.find(segment);
+    if (child == prefixes[node].children.end()) return node;
     node = child->second;
-    if (slash == std::string_view::npos) return node;
-    path.remove_prefix(slash + 1);
+    if (segment.text.size() == path.size()) return node;
+    path.remove_prefix(segment.text.size() + 1);
   }
+  return node;
 }
 
 }  // namespace outrigger::exchange

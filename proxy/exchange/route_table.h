@@ -48,19 +48,34 @@ class RouteTable {
     using is_transparent = void;
     bool operator()(std::string_view a, std::string_view b) const;
   };
-  template <class Value>
-  using PathMap = std::unordered_map<std::string, Value, PathHash, std::equal_to<>>;
+  // What lies between two slashes: hashed in the same pass that finds its end.
+  struct Segment {
+    std::string_view text;
+    std::size_t hash;
+
+    explicit Segment(std::string_view path);  // its first
+  };
+  struct SegmentHash {
+    using is_transparent = void;
+    std::size_t operator()(const std::string& text) const { return Segment(text).hash; }
+    std::size_t operator()(const Segment& segment) const { return segment.hash; }
+  };
+  struct SegmentEqual {
+    using is_transparent = void;
+    bool operator()(const std::string& a, const std::string& b) const { return a == b; }
+    bool operator()(const Segment& a, const std::string& b) const { return a.text == b; }
+  };
 
   using Candidates = std::vector<RouteMatch>;  // the one to ask first stands first
 
   // A path segment within the prefixes; node 0 is the root, the prefix `/`.
   struct PrefixNode {
-    PathMap<std::uint32_t> children;
+    std::unordered_map<std::string, std::uint32_t, SegmentHash, SegmentEqual> children;
     std::uint32_t parent = 0;
     Candidates candidates;
   };
   struct HostRoutes {
-    PathMap<Candidates> exact;
+    std::unordered_map<std::string, Candidates, PathHash, std::equal_to<>> exact;
     std::vector<PrefixNode> prefixes = std::vector<PrefixNode>(1);  // the root
     Candidates regexes;
     Candidates any_path;

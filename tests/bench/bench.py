@@ -85,7 +85,7 @@ class Run:
             rounds = self.results.rounds.setdefault(workload.name, [])
             accepted = spoilt = 0
             while accepted < wanted and spoilt <= wanted // 2:
-                made = self.round(workload.name, bench, words)
+                made = self.round(workload, bench, words)
                 accepted += made is not None and made.accepted
                 spoilt += made is None or not made.accepted
                 if made:
@@ -96,13 +96,15 @@ class Run:
     def round(self, workload, bench, words):
         made = measure.Round()
         for name, proxy in bench.proxies.items():
-            with self.failing(workload, name):
-                sample = bench.sample(proxy, words, self.options.seconds, WARM_UP)
+            with self.failing(workload.name, name):
+                sample = bench.sample(proxy, words, self.options.seconds, WARM_UP,
+                                      by_latency=bool(workload.rate))
                 if sample.disturbed:
                     say(f"  {name}: others had {sample.others:.0%} of a core, the hypervisor "
                         f"{sample.stolen:.0%}; once more")
                     self.wait_for_quiet()
-                    sample = bench.sample(proxy, words, self.options.seconds, WARM_UP)
+                    sample = bench.sample(proxy, words, self.options.seconds, WARM_UP,
+                                      by_latency=bool(workload.rate))
                 made.samples[name] = sample
         if len(made.samples) < len(bench.proxies):
             return None

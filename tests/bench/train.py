@@ -10,9 +10,12 @@ import tempfile
 
 from gates import ALL, DEFAULT, Case, Subject
 
-CASES = [
-    Case(name, requests=requests, config=config) for config in (ALL, DEFAULT)
-    for name, requests in (("W1", 10_000), ("W6", 10_000), ("W4", 3000), ("W3", 3000), ("W5", 3000))]
+CASES = [Case(name, requests=requests, config=config)
+         for config in (ALL, DEFAULT)
+         for name, requests in (("W1", 10_000), ("W6", 10_000), ("W4", 3000), ("W3", 3000),
+                                ("W5", 3000))]
+CASES += [Case(routes=100, requests=3000, config=ALL),
+          Case(endpoints=20, connections=8, upstream_connections=40, requests=3000, config=ALL)]
 
 
 def main():
