@@ -612,7 +612,7 @@ bool Daemon::reload(std::string& report) {
   notify_->reloading(loop_.now());
   if (std::string why = load_anew(); !why.empty()) {
     refuse(std::move(why));
-    notify_->ready(serving() + "; reload refused: " + report);
+    notify_->ready("Reload refused, the running configuration stays: " + report);
     return false;
   }
   {

@@ -5,8 +5,8 @@
 # Pages of the program itself, compressed as Debian asks: without a name and a time in them.
 set(MANUALS ${CMAKE_BINARY_DIR}/outrigger.1.gz ${CMAKE_BINARY_DIR}/outrigger.yaml.5.gz)
 add_custom_command(OUTPUT ${MANUALS} VERBATIM DEPENDS outrigger
-  COMMAND sh -c "$<TARGET_FILE:outrigger> man | gzip -n9 > outrigger.1.gz"
-  COMMAND sh -c "$<TARGET_FILE:outrigger> man --config | gzip -n9 > outrigger.yaml.5.gz")
+  COMMAND sh -c "$<TARGET_FILE:outrigger> man > outrigger.1 && gzip -nf9 outrigger.1"
+  COMMAND sh -c "$<TARGET_FILE:outrigger> man --config > outrigger.yaml.5 && gzip -nf9 outrigger.yaml.5")
 set(CHANGELOG ${CMAKE_BINARY_DIR}/changelog.gz)
 add_custom_command(OUTPUT ${CHANGELOG} VERBATIM DEPENDS ${CMAKE_CURRENT_LIST_DIR}/changelog
   COMMAND sh -c "gzip -n9 < ${CMAKE_CURRENT_LIST_DIR}/changelog > ${CHANGELOG}")

@@ -744,6 +744,7 @@ class ReloadTest(Case):
         self.assertEqual("new", self.request(daemon).text)
 
     def test_run_watch_reloads_when_a_drain_was_taken_back(self):
+        other = self.start(self.saying("a"), arguments=["--watch"])
         inbound = self.saying("old")
         inbound["listeners"][0]["direction"] = "inbound"
         daemon = self.start({**inbound, "shutdown": {"delay": "1h"}}, arguments=["--watch"])
@@ -751,6 +752,10 @@ class ReloadTest(Case):
         daemon.wait_metric("draining", 1)
         inbound["listeners"][0]["routes"][0]["respond"]["body"] = "new"
         daemon.write_config(inbound)
+        for text in "bcd":  # so long does another take to look and look again, three times
+            other.write_config(self.saying(text))
+            self.eventually(lambda text=text: self.request(other).text == text)
+        self.assertEqual("old", self.request(daemon).text)
         daemon.admin("DELETE", "/drain", CHANGE)
         self.eventually(lambda: self.request(daemon).text == "new")
         self.assertEqual(0, daemon.metric("config_reloads_total", result="failure"))

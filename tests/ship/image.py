@@ -36,6 +36,6 @@ def base():
 def build():
     """docker/Dockerfile, built: the image's name."""
     buildah("bud", "--isolation", "chroot", "--format", "docker", "--pull-never", "--layers",
-            "--build-arg", f"BASE={base()}", "--build-arg", "TRAIN=no", "--tag", IMAGE,
+            "--build-arg", f"BASE={base()}", "--tag", IMAGE,
             "--file", ROOT / "docker/Dockerfile", ROOT, timeout=1800)
     return IMAGE

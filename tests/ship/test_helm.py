@@ -271,18 +271,26 @@ class Pod(unittest.TestCase):
 
     def test_hooks(self):
         file = "/etc/outrigger/outrigger.yaml"
-        drain = ["/usr/bin/outrigger", "drain", "-c", file]
+        admin = ["--admin", "127.0.0.1:9901"]
+        drain = ["/usr/bin/outrigger", "drain", *admin]
         hooks = lambda config, **options: {
             name: hook["exec"]["command"] for name, hook in sidecar(
                 deployment(*with_config(config), **options)).get("lifecycle", {}).items()}
         self.assertEqual({"preStop": drain}, hooks(inbound_config()))
+        # Not by the file, which is the next release's by the time an old pod ends.
+        self.assertEqual({"preStop": [*drain[:-1], "127.0.0.1:9999", "--token-file", "/run/t"]}, hooks(
+            inbound_config(admin={"address": "127.0.0.1:9999", "token_file": "/run/t"})))
+        self.assertEqual({"preStop": [*drain[:2], "-c", file]}, hooks(
+            inbound_config(admin={"address": "${ADMIN}"})))
+        self.assertNotIn("postStart", sidecar(deployment(
+            "--set", "probes.startup.path=/healthz", *with_config(inbound_config()), kube=OLD))["lifecycle"])
         self.assertEqual({}, hooks(outbound_config()))
         self.assertEqual({}, hooks(inbound_config(admin=False)))
         self.assertEqual({}, hooks(inbound_config(admin=False), kube=OLD))
         for config in inbound_config(), outbound_config():
             self.assertEqual({
-                "postStart": ["/usr/bin/outrigger", "wait-ready", "--timeout", "60s", "-c", file],
-                "preStop": ["/usr/bin/outrigger", "drain", "--wait", "--timeout", "30s", "-c", file],
+                "postStart": ["/usr/bin/outrigger", "wait-ready", "--timeout", "60s", *admin],
+                "preStop": ["/usr/bin/outrigger", "drain", "--wait", "--timeout", "30s", *admin],
             }, hooks(config, kube=OLD))
         for command in ["drain", "wait-ready"]:  # the words are the program's
             self.assertIn("--timeout", run(BINARY, command, "--help"))

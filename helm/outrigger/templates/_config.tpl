@@ -49,8 +49,31 @@ upstreams:
 {{- else if regexMatch "^[0-9]+(\\.[0-9]+)?(ms|s|m|h|d)$" $text -}}
 {{- $units := dict "ms" 1 "s" 1000 "m" 60000 "h" 3600000 "d" 86400000 -}}
 {{- mulf (regexFind "^[0-9.]+" $text) (get $units (regexFind "[a-z]+$" $text)) | ceil | int64 -}}
+{{- else if .otherwise -}}
+{{ .otherwise }}
 {{- else -}}
 {{- fail (printf "outrigger: %s is %q, from which no terminationGracePeriodSeconds can be computed (a duration such as 20s, or set terminationGracePeriodSeconds)" .name $text) -}}
+{{- end -}}
+{{- end }}
+
+{{/* Of a configuration: where its admin server listens. */}}
+{{- define "outrigger.adminAddress" -}}
+{{- if kindIs "map" .admin }}{{ .admin.address | default "127.0.0.1:9901" }}{{ else }}127.0.0.1:9901{{ end -}}
+{{- end }}
+
+{{/*
+What tells a command of the program where the daemon beside it is: not the file, which may be that of a
+later release by the time a pod ends. Only what stands in no file here is read from it.
+*/}}
+{{- define "outrigger.whereAdmin" -}}
+{{- $v := .Values.outrigger | default .Values -}}
+{{- $config := include "outrigger.written" . | fromYaml -}}
+{{- $address := include "outrigger.adminAddress" $config -}}
+{{- $token := kindIs "map" $config.admin | ternary ($config.admin | default dict) dict | dig "token_file" "" -}}
+{{- if or $v.existingConfigMap.name (contains "${" (print $address $token)) -}}
+-c, /etc/outrigger/outrigger.yaml
+{{- else -}}
+--admin, {{ $address | quote }}{{ with $token }}, --token-file, {{ . | quote }}{{ end }}
 {{- end -}}
 {{- end }}
 
@@ -88,7 +111,7 @@ upstreams:
 {{- $delay := 5000 -}}
 {{- $drain := 20000 -}}
 {{- if or (not $grace) $inbound -}}
-{{- $delay = include "outrigger.milliseconds" (dict "name" "shutdown.delay" "value" (dig "delay" "5s" $shutdown)) -}}
+{{- $delay = include "outrigger.milliseconds" (dict "name" "shutdown.delay" "value" (dig "delay" "5s" $shutdown) "otherwise" (ternary $delay 0 (gt $grace 0))) -}}
 {{- end -}}
 {{- if not $grace -}}
 {{- $drain = include "outrigger.milliseconds" (dict "name" "shutdown.drain_timeout" "value" (dig "drain_timeout" "20s" $shutdown)) -}}
@@ -98,6 +121,8 @@ native: {{ $native }}
 inbound: {{ $inbound }}
 inboundPort: {{ $inboundPort }}
 admin: {{ not (has (toString (dig "admin" true $config)) (list "false" "off")) }}
+adminPort: {{ include "outrigger.adminAddress" $config | regexFind ":[0-9]+$" | trimPrefix ":" | default "0" }}
+adminToken: {{ kindIs "map" $config.admin | ternary ($config.admin | default dict) dict | dig "token_file" "" | quote }}
 metricsPort: {{ $port }}
 delaySeconds: {{ divf $delay 1000 | ceil }}
 graceSeconds: {{ $grace }}

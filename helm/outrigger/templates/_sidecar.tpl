@@ -34,6 +34,7 @@ gets SIGTERM together with the application and starts beside it, so it takes two
 {{- $facts := include "outrigger.facts" . | fromYaml -}}
 {{- $program := "/usr/bin/outrigger" -}}
 {{- $file := "/etc/outrigger/outrigger.yaml" -}}
+{{- $where := include "outrigger.whereAdmin" . -}}
 - name: outrigger
   {{- if $v.image.digest }}
   image: {{ printf "%s@%s" $v.image.repository $v.image.digest | quote }}
@@ -75,15 +76,17 @@ gets SIGTERM together with the application and starts beside it, so it takes two
   lifecycle:
     preStop:
       exec:
-        command: [{{ $program }}, drain, -c, {{ $file }}]
+        command: [{{ $program }}, drain, {{ $where }}]
   {{- else if and $facts.admin (not $facts.native) }}
   lifecycle:
+    {{- if eq $v.probes.startup.path "/readyz" }}
     postStart:
       exec:
-        command: [{{ $program }}, wait-ready, --timeout, 60s, -c, {{ $file }}]
+        command: [{{ $program }}, wait-ready, --timeout, 60s, {{ $where }}]
+    {{- end }}
     preStop:
       exec:
-        command: [{{ $program }}, drain, --wait, --timeout, {{ $facts.graceSeconds }}s, -c, {{ $file }}]
+        command: [{{ $program }}, drain, --wait, --timeout, {{ $facts.graceSeconds }}s, {{ $where }}]
   {{- end }}
   resources:
     {{- toYaml $v.resources | nindent 4 }}
