@@ -213,7 +213,9 @@ class ExhaustionTest(Case):
         daemon.wait_metric("overflow_total", 100, upstream="", limit="max_connections")
         spent, since = process.cpu_seconds(daemon.pid), time.monotonic()
         daemon.wait_metric("downstream_connections", 0)
-        self.assertLess((process.cpu_seconds(daemon.pid) - spent) / (time.monotonic() - since), 0.3)
+        busy = (process.cpu_seconds(daemon.pid) - spent) / (time.monotonic() - since)
+        if not SANITIZED:
+            self.assertLess(busy, 0.3)
         self.assertEqual(200, self.request(daemon).status)
         for client in silent:
             client.close()

@@ -701,7 +701,7 @@ class LimitsTest(Case):
         gate = self.gate()
         origin = self.origin(waits_for(gate))
         daemon = self.proxy(origin, upstream={"limits": {
-            "max_requests": 1, "pending_timeout": "1m"}})
+            "max_requests": 1, "pending_timeout": "1m"}}, workers=1)  # of several, its own come first
         clients = []
         for i in range(6):
             client = self.client(daemon)
