@@ -516,6 +516,15 @@ class ShutdownTest(Case):
             client.close()
         self.assertEqual(0, daemon.wait_exit())
 
+    def test_until_timeout_outbound_serves_to_the_last_moment(self):
+        daemon = self.proxy(self.origin(), shutdown={
+            "delay": "0s", "drain_timeout": "4s", "outbound": "until_timeout"})
+        daemon.signal(signal.SIGTERM)
+        self.eventually(lambda: daemon.admin("GET", "/readyz").status == 503)
+        # Nobody is connected and nothing in flight: until_idle would have gone by now.
+        self.assertEqual([200] * 20, [self.request(daemon).status for _ in range(20)])
+        self.assertEqual(0, daemon.wait_exit())
+
     def test_drain_by_the_admin_interface_can_be_taken_back(self):
         daemon = self.proxy(self.origin(), listener={"direction": "inbound"},
                             shutdown={"delay": "1m", "drain_timeout": "1m"})
