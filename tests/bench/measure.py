@@ -15,8 +15,8 @@ import machine
 import peers
 from harness import process
 
-# Of a core: more, and the measurement is done again.
-DISTURBED = 0.05  # for other processes
+# Of a core: more, and the round is done again.
+DISTURBED = 0.10  # for other processes
 STOLEN = 0.30     # for the hypervisor, which nobody here can quiet, and which CPU time does not hold
 
 

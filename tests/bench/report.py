@@ -14,13 +14,14 @@ QUANTILES = ("p50", "p90", "p99", "p99.9")
 def document(results, verdicts, machine, settings):
     return {"machine": machine,
             "settings": settings,
-            "workloads": {name: _workload(name, rounds) for name, rounds in results.rounds.items()},
+            "workloads": {name: _workload(name, rounds, results.broken_off.get(name, 0))
+                          for name, rounds in results.rounds.items()},
             "memory": results.memory,
             "targets": [{**asdict(each), "verdict": each.word} for each in verdicts],
             "failures": results.failures}
 
 
-def _workload(name, rounds):
+def _workload(name, rounds, broken_off):
     """Medians of the accepted rounds; of all, and said so, where none was accepted."""
     accepted = [each for each in rounds if each.accepted]
     counted = accepted or rounds
@@ -41,7 +42,8 @@ def _workload(name, rounds):
     return {"title": workloads.ALL[name].title, "rate": workloads.ALL[name].rate,
             "stolen": max((sample.stolen for each in counted for sample in each.samples.values()),
                           default=0),
-            "rounds": len(rounds), "accepted": len(accepted), "better": better, "peers": peers,
+            "rounds": len(rounds), "accepted": len(accepted), "broken_off": broken_off,
+            "better": better, "peers": peers,
             "samples": [each.to_json() for each in rounds]}
 
 

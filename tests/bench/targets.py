@@ -114,7 +114,7 @@ def judge(results):
 
 def _judge(target, rounds):
     verdict = Verdict(target.workload, target.name, target.bound)
-    needed = workloads.NOISY_ROUNDS if workloads.ALL[target.workload].noisy else 1
+    needed = workloads.LEAST_NOISY_ROUNDS if workloads.ALL[target.workload].noisy else 1
     if rounds and not {OURS, *target.needs} <= rounds[0].samples.keys():
         verdict.why = "a proxy it speaks of took no part"
         return verdict

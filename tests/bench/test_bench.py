@@ -163,7 +163,7 @@ class JudgingTest(unittest.TestCase):
                           "L20": [round_of(outrigger=11, nginx=13)]}
         document = report.document(results, targets.judge(results),
                                    machine.description({"outrigger": "0"}),
-                                   {"seconds": 2, "others_percent": 5, "stolen_percent": 30})
+                                   {"seconds": 0.7, "others_percent": 10, "stolen_percent": 30})
         text = report.text(document)
         self.assertIn("DISTURBED", text)
         self.assertIn("1.10", text)

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, field
 
-USUAL_ROUNDS = 5
-NOISY_ROUNDS = 9
-SCALE_ROUNDS = 3
+USUAL_ROUNDS = 11
+NOISY_ROUNDS = 15
+SCALE_ROUNDS = 5
+LEAST_NOISY_ROUNDS = 9  # for a verdict
 SCALED = ["outrigger", "outrigger-bare", "nginx", "haproxy", "envoy"]  # a relay has no routes
 
 
