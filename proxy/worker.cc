@@ -14,6 +14,9 @@ namespace {
 // So long after the last request the loop's lag is still measured.
 constexpr Duration kProbeAfterRequest = std::chrono::seconds(1);
 constexpr Duration kNoLag = std::chrono::milliseconds(1);
+// What was needed at once in so long a time is kept for the next, and of what was not, a few.
+constexpr Duration kTrimEvery = std::chrono::seconds(10);
+constexpr std::size_t kKeptSpare = 64;
 
 TimePoint next_tick(TimePoint at) {
   const auto ticks = at.time_since_epoch() / net::TimerWheel::kTick;
@@ -31,7 +34,7 @@ Worker::Worker(std::uint32_t index, std::uint64_t seed, downstream::ConnectionTo
       connections_(connections),
       buffered_(buffered),
       probe_(loop_, *this),
-      factory_(loop_) {
+      factory_(loop_, pools_.gathers) {
   loop_.count_buffered(&buffered_);
   remember_time(loop_.read_time());
   loop_.when_woken(*this);
@@ -63,6 +66,7 @@ void Worker::soon(exchange::Task& task) {
   {
     const std::lock_guard lock(inbox_mutex_);
     inbox_.add(task);
+    inbox_filled_.store(true, std::memory_order_relaxed);
   }
   if (!current_) return loop_.wake();
   auto& others = current_->to_wake_;
@@ -79,10 +83,11 @@ void Worker::cancel(exchange::Task& task) {
 void Worker::take_inbox() {
   const std::lock_guard lock(inbox_mutex_);
   tasks_.take(inbox_);
+  inbox_filled_.store(false, std::memory_order_relaxed);
 }
 
 void Worker::run_deferred() {
-  take_inbox();
+  if (inbox_filled_.load(std::memory_order_relaxed)) take_inbox();
   tasks_.run_all();
   for (Worker* other : to_wake_) other->loop_.wake();
   to_wake_.clear();
@@ -109,8 +114,19 @@ void Worker::on_timer(net::Timer&) {
   lag_.arrived(now);
   const bool busy = now - last_request_ < kProbeAfterRequest || lag_.at(now) > kNoLag;
   if (!busy) lag_.forget();
+  if (busy && now >= next_trim_) trim(now);
+  if (!busy) {
+    trim(now);
+    trim(now);  // nothing has been needed since
+  }
   lag_seconds_.store(seconds(lag_.at(now)), std::memory_order_relaxed);
   if (busy) send_probe(now);
+}
+
+void Worker::trim(TimePoint now) {
+  next_trim_ = now + kTrimEvery;
+  pools_.trim(kKeptSpare);
+  for (const auto& [name, cluster] : clusters_) cluster->trim(kKeptSpare);
 }
 
 // A configuration.

@@ -1,7 +1,8 @@
 // Objects that were used and wait to be used again, so that making one allocates nothing after
-// warm-up. A bound, so that what a busy moment needed is given back after it.
+// warm-up. trim(), now and then, gives back what a busy moment needed.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <utility>
@@ -19,14 +20,23 @@ class Pool {
     if (spare_.empty()) return std::make_unique<Object>(std::forward<Arguments>(arguments)...);
     auto object = std::move(spare_.back());
     spare_.pop_back();
+    least_ = std::min(least_, spare_.size());
     return object;
   }
   void keep(std::unique_ptr<Object> object) {
     if (spare_.size() < kMaxSpare) spare_.push_back(std::move(object));
   }
 
+  // Destroys the spare ones that were not needed since the last trim(); `most` of them stay.
+  void trim(std::size_t most) {
+    const std::size_t unused = std::min(least_, spare_.size());
+    if (unused > most) spare_.resize(spare_.size() - (unused - most));
+    least_ = spare_.size();
+  }
+
  private:
   std::vector<std::unique_ptr<Object>> spare_;
+  std::size_t least_ = 0;  // were spare since the last trim()
 };
 
 }  // namespace outrigger

@@ -117,7 +117,8 @@ bool Connection::read_head(std::string_view& in) {
 }
 
 void Connection::take_request() {
-  request_ = listener_.pools().requests.take(listener_.loop());
+  Pools& pools = listener_.pools();
+  request_ = pools.requests.take(listener_.loop(), pools.gathers);
   request_->connection = this;
   bump(listener_.counters().requests);
 }
@@ -321,17 +322,19 @@ void Connection::send_head(const http::ResponseHead& response, std::string_view 
   }
   // A response without a date gets the one of its arrival (RFC 9110, 6.6.1).
   const bool dated = response.headers.has(http::Field::Date);
-  http::write_response_head(request.out.text(), response,
-                            {.request_id = request.exchange.request_id(),
-                             .date = dated ? std::string_view() : listener_.date(),
-                             .proxy_status = proxy_status,
-                             .close = request.close,
-                             .keep_alive_10 = http10 && !request.close && !tunnel,
-                             .chunked = request.response_framing == Framing::Chunked,
-                             .via = listener_.settings().via,
-                             .set_cookies = request.exchange.set_cookies(),
-                             .edits = request.exchange.response_edits(),
-                             .variables = request.exchange.response_variables()});
+  const http::HeaderEdits* edits = request.exchange.response_edits();
+  http::write_response_head(
+      request.out.text(), response,
+      {.request_id = request.exchange.request_id(),
+       .date = dated ? std::string_view() : listener_.date(),
+       .proxy_status = proxy_status,
+       .close = request.close,
+       .keep_alive_10 = http10 && !request.close && !tunnel,
+       .chunked = request.response_framing == Framing::Chunked,
+       .via = listener_.settings().via,
+       .set_cookies = request.exchange.set_cookies(),
+       .edits = edits,
+       .variables = edits ? request.exchange.response_variables() : http::HeaderVariables{}});
   if (!tunnel) return;
   // What the request still owes, and what came after it, belongs to the tunnel.
   request.body_done = true;

@@ -18,7 +18,7 @@ namespace outrigger::downstream {
 class Connection;
 
 struct Request final : exchange::Task, private net::TimerEvents {
-  explicit Request(net::Loop& loop) : timer(loop, *this) {}
+  Request(net::Loop& loop, http::Gather::Spare& gathers) : timer(loop, *this), out(gathers) {}
 
   // As new, but for memory that is kept.
   void reset();
@@ -54,7 +54,16 @@ struct Waiting {
 };
 
 struct Pools {
-  Pool<Request, 256> requests;
+  // As many requests as a busy worker has under way at once.
+  static constexpr std::size_t kMostSpare = 4096;
+
+  void trim(std::size_t most) {
+    requests.trim(most);
+    waiting.trim(most);
+  }
+
+  http::Gather::Spare gathers;
+  Pool<Request, kMostSpare> requests;
   Pool<Waiting, 256> waiting;
 };
 

@@ -71,13 +71,16 @@ void Exchange::reset(Scope& scope, const ListenerRoutes& listener, Caller& calle
   first_try_at_ = {};
   complete_at_ = kNever;
   main_ = &lanes_[0];
+  lanes_begun_ = 0;
   request_complete_ = body_paused_ = response_paused_ = head_sent_ = continue_sent_ = false;
   tunnelled_ = route_settled_ = false;
   repeatable_ = next_fresh_ = maybe_processed_ = false;
   fallback_.reset();
   hashed_for_ = kNoIndex;
-  for (std::string& cookie : set_cookies_) cookie.clear();
-  fresh_key_.reset();
+  if (fresh_key_) {
+    for (std::string& cookie : set_cookies_) cookie.clear();
+    fresh_key_.reset();
+  }
   body_replayable_ = true;
   active_ = true;
   ++scope.users;
@@ -101,7 +104,7 @@ void Exchange::reset(Scope& scope, const ListenerRoutes& listener, Caller& calle
   record_.try_count = 0;
   record_.request_bytes = record_.response_bytes = 0;
   record_.fallback_reason = record_.trace_id = {};
-  addresses_.clear();
+  if (scope.detailed) addresses_.clear();
 }
 
 void Exchange::trim() {
@@ -440,10 +443,10 @@ void Exchange::finish(bool complete) {
   if (fallback_) record_.fallback_reason = fallback_->reason;
   if (scope_->detailed) {
     record_.addresses = addresses_;
+    record_.caller_address = caller_->address();
     record_.trace_id = trace_id(head_.headers.value_of(http::Field::Traceparent));
   }
   record_.request_id = request_id_;
-  record_.caller_address = caller_->address();
   scope_->observer->on_exchange(record_);
   --scope_->users;
   caller_->on_exchange_over(complete);

@@ -61,6 +61,7 @@ class Exchange final : private policy::RetryGate {
   const http::HeaderEdits* response_edits() const {
     return route_ && route_->response_edits ? &*route_->response_edits : nullptr;
   }
+  // For them.
   http::HeaderVariables response_variables() const;
   // For it: the split's and the balancer's; empty ones are none.
   std::span<const std::string> set_cookies() const { return set_cookies_; }
@@ -167,6 +168,7 @@ class Exchange final : private policy::RetryGate {
   bool over_body_limit(std::uint64_t bytes) const;
   std::uint64_t most_kept() const;  // of a body, for another try
   Lane& free_lane();
+  std::span<Lane> begun_lanes() { return {lanes_.data(), lanes_begun_}; }
   void pick_main();
   std::uint32_t index_of(const Lane& lane) const {
     return static_cast<std::uint32_t>(&lane - lanes_.data());
@@ -184,26 +186,18 @@ class Exchange final : private policy::RetryGate {
   std::string_view upstream_name() const;  // of the one that is asked now
   std::span<const std::uint32_t> tried() const { return {tried_.data(), tried_count_}; }
 
-  std::string head_block_;
-  http::RequestHead head_;
-  std::pair<std::string, std::string> location_{"Location", ""};  // of a redirect
-  std::string kept_body_;  // for another try, or until the first one can take it
-  BufferCharge kept_charge_;
-  std::string addresses_;  // the record's
-  const http::Headers* trailers_ = nullptr;
-  std::optional<std::uint64_t> fresh_key_;
-  std::array<std::string, 2> set_cookies_;
-  Mirror* mirror_ = nullptr;  // while its body is still coming
-
+  // With many under way each begins with cold data: what every request uses lies together, and what
+  // few do at the end.
   Scope* scope_ = nullptr;
   const ListenerRoutes* listener_ = nullptr;
   const Route* route_ = nullptr;
   Upstream* upstream_ = nullptr;
   Caller* caller_ = nullptr;
+  Lane* main_ = nullptr;  // takes the request's body, and gives the response's
+  const http::Headers* trailers_ = nullptr;
+  Mirror* mirror_ = nullptr;  // while its body is still coming
 
   std::optional<policy::AttemptPlan> plan_;
-  std::array<Lane, policy::kMaxLanes> lanes_;
-  Lane* main_ = nullptr;  // takes the request's body, and gives the response's
   Turn turn_;
   policy::TryEnd last_end_;  // of the newest try
   TimePoint armed_at_ = kNever;
@@ -212,9 +206,9 @@ class Exchange final : private policy::RetryGate {
   TimePoint first_try_at_{};
   TimePoint complete_at_ = kNever;  // the request's last byte had arrived
 
-  std::array<std::uint32_t, kMaxTries> tried_;
-  std::uint8_t tried_count_ = 0;
   std::uint32_t received_attempt_ = 0;
+  std::uint8_t tried_count_ = 0;
+  std::uint8_t lanes_begun_ = 0;  // of lanes_: the others have no try, and need not be looked at
 
   bool active_ = false;
   bool request_complete_ = false;
@@ -232,12 +226,24 @@ class Exchange final : private policy::RetryGate {
   bool maybe_processed_ = false;         // a try may have reached an application
   bool next_fresh_ = false;              // the next try takes a new connection
   std::uint32_t hashed_for_ = kNoIndex;  // the upstream that hash_ is for
-  std::uint64_t hash_ = 0;
-  std::optional<Fallback> fallback_;
 
-  char request_id_text_[32];
+  std::string kept_body_;  // for another try, or until the first one can take it
+  BufferCharge kept_charge_;
+  std::string head_block_;
+  http::RequestHead head_;
   std::string_view request_id_;
+  char request_id_text_[32];
+
   ExchangeRecord record_;
+  std::array<std::uint32_t, kMaxTries> tried_;
+  std::array<Lane, policy::kMaxLanes> lanes_;
+
+  std::optional<Fallback> fallback_;
+  std::optional<std::uint64_t> fresh_key_;
+  std::uint64_t hash_ = 0;
+  std::array<std::string, 2> set_cookies_;  // where there is a fresh key
+  std::string addresses_;                   // the record's, where Scope::detailed
+  std::pair<std::string, std::string> location_{"Location", ""};  // of a redirect
 };
 
 }  // namespace outrigger::exchange

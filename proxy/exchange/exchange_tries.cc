@@ -101,10 +101,12 @@ http::HeaderVariables Exchange::response_variables() const {
 }
 
 Exchange::Lane& Exchange::free_lane() {
+  const auto begun = begun_lanes();
   const auto lane =
-      std::ranges::find_if(lanes_, [](const Lane& each) { return each.attempt == nullptr; });
-  INVARIANT(lane != lanes_.end());
-  return *lane;
+      std::ranges::find_if(begun, [](const Lane& each) { return each.attempt == nullptr; });
+  if (lane != begun.end()) return *lane;
+  INVARIANT(lanes_begun_ < lanes_.size());
+  return lanes_[lanes_begun_++];
 }
 
 // The same for all tries at an upstream, so that a retry goes on from where the last one was.
@@ -260,7 +262,7 @@ void Exchange::on_try_ready(Lane& lane) {
   if (kept_body_.size() > most_kept()) {
     body_replayable_ = false;
     const auto unsent = [](const Lane& each) { return each.attempt && !each.connected(); };
-    if (std::ranges::none_of(lanes_, unsent)) kept_body_.clear();
+    if (std::ranges::none_of(begun_lanes(), unsent)) kept_body_.clear();
   }
   if (!flowing || !body_paused_) return;  // else on_try_writable resumes
   body_paused_ = false;
@@ -397,7 +399,7 @@ void Exchange::give_up(Lane& lane, TryOutcome outcome) {
 }
 
 void Exchange::give_up_all(TryOutcome outcome, const Lane* but) {
-  for (Lane& lane : lanes_) {
+  for (Lane& lane : begun_lanes()) {
     if (lane.attempt && &lane != but) give_up(lane, outcome);
   }
 }
@@ -429,7 +431,7 @@ void Exchange::apply(const AttemptPlan::Action& action) {
 }
 
 void Exchange::pick_main() {
-  for (Lane& lane : lanes_) {
+  for (Lane& lane : begun_lanes()) {
     if (lane.attempt) main_ = &lane;
   }
 }

@@ -122,21 +122,23 @@ struct ExchangeRecord {
   BreakerScope breaker = BreakerScope::None;
   policy::Denial retry_denied = policy::Denial::None;
 
-  std::array<TryRecord, kMaxTries> tries;
-  std::array<policy::RetryReason, kMaxTries> retry_reasons{};  // of tries[i] where it is a retry
   std::uint32_t per_try_timeouts = 0;
   std::uint32_t connect_timeouts = 0;
   std::uint8_t try_count = 0;
 
   std::uint64_t request_bytes = 0;   // body, from the caller
   std::uint64_t response_bytes = 0;  // body, to the caller
-  std::string_view method, host, path, request_id, caller_address;
+  std::string_view method, host, path, request_id;
   std::string_view target;           // the path with its query
   std::string_view fallback_reason;  // why it fell back, as Proxy-Status has it
 
   // Only where Scope::detailed.
   std::string_view trace_id;   // of the caller's traceparent; empty: none, or not a valid one
   std::string_view addresses;  // of the endpoints tried, one after the other
+  std::string_view caller_address;
+
+  std::array<TryRecord, kMaxTries> tries;
+  std::array<policy::RetryReason, kMaxTries> retry_reasons{};  // of tries[i] where it is a retry
 
   std::string_view address_of(const TryRecord& attempt) const {
     return addresses.substr(attempt.address_begin, attempt.address_end - attempt.address_begin);

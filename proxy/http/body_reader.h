@@ -42,6 +42,7 @@ class BodyReader {
     return Event::Data;
   }
 
+  Framing framing() const { return framing_; }
   // Of a body with a length.
   std::uint64_t remaining() const { return left_; }
   // Null where there are none; valid until the next start().

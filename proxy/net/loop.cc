@@ -137,15 +137,20 @@ void Loop::before_poll() {
   time_.stale = true;
 }
 
+// What is deferred meanwhile waits for the next time.
+void Loop::run_deferred() {
+  ListNode batch;
+  batch.append_all(deferred_);
+  while (ListNode* node = batch.first()) {
+    node->unlink();
+    static_cast<Deferred*>(node)->run_deferred();
+  }
+}
+
 void Loop::between_polls() {
   for (int round = 0; round < kMaxDeferredRounds; ++round) {
     if (!deferred_.linked() && graveyard_.empty()) return;
-    ListNode batch;
-    batch.append_all(deferred_);
-    while (ListNode* node = batch.first()) {
-      node->unlink();
-      static_cast<Deferred*>(node)->run_deferred();
-    }
+    run_deferred();
     dying_.swap(graveyard_);
     dying_.clear();
   }

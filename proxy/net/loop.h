@@ -97,6 +97,12 @@ class Loop {
   void wake_for_timers();
   void fire_timers();
   void before_poll();
+  // Of a stream's reads, the most frequent: what it has deferred finds its data still warm. After
+  // all other callbacks it is done at the latest before the next poll.
+  void after_callback() {
+    if (deferred_.linked()) run_deferred();
+  }
+  void run_deferred();
   void between_polls();
   void run_posted();
 

@@ -36,26 +36,42 @@ TimerWheel::~TimerWheel() {
 }
 
 void TimerWheel::clear() {
+  const auto disarm_all = [](ListNode& list) {
+    while (ListNode* first = list.first()) {
+      first->unlink();
+      static_cast<TimerNode*>(first)->due_ = TimerNode::kDisarmed;
+    }
+  };
   for (Level& level : levels_) {
     level.occupied = 0;
-    for (ListNode& slot : level.slots) slot.unlink_all();
+    for (ListNode& slot : level.slots) disarm_all(slot);
   }
-  overdue_.unlink_all();
-  ready_.unlink_all();
+  disarm_all(overdue_);
+  disarm_all(ready_);
 }
 
 void TimerWheel::arm(TimerNode& node, TimePoint at) {
-  disarm(node);
   node.due_ = at;
+  if (comes_by_before(node, at)) return;
+  node.unlink();
   place(node);
 }
 
 void TimerWheel::disarm(TimerNode& node) {
-  if (!node.armed()) return;
-  node.unlink();
-  if (node.level_ == TimerNode::kNoLevel) return;
-  Level& level = levels_[node.level_];
-  if (!level.slots[node.slot_].linked()) level.occupied &= ~(std::uint64_t{1} << node.slot_);
+  node.due_ = TimerNode::kDisarmed;
+  if (node.level_ == TimerNode::kNoLevel) node.unlink();
+}
+
+// Whether the node may stay where it lies.
+bool TimerWheel::comes_by_before(const TimerNode& node, TimePoint at) const {
+  if (!node.linked() || node.level_ == TimerNode::kNoLevel) return false;
+  return at >= start_of(first_tick(node.level_, node.slot_));
+}
+
+// The digits above a level's are those of the present.
+std::uint64_t TimerWheel::first_tick(int level, unsigned slot) const {
+  const int shift = level * kBits;
+  return (tick_ >> (shift + kBits) << (shift + kBits)) | (std::uint64_t{slot} << shift);
 }
 
 void TimerWheel::place(TimerNode& node) {
@@ -91,6 +107,7 @@ void TimerWheel::empty_slot(const Next& next) {
   while (ListNode* first = slot.first()) {
     auto& node = static_cast<TimerNode&>(*first);
     node.unlink();
+    if (!node.armed()) continue;
     if (tick_after(node.due_) > tick_) {
       place(node);
     } else {
@@ -105,11 +122,9 @@ bool TimerWheel::next_occupied(Next& next) const {
   for (int level = 0; level < kLevels; ++level) {
     const std::uint64_t occupied = levels_[static_cast<std::size_t>(level)].occupied;
     if (occupied == 0) continue;
-    const int shift = level * kBits;
-    const std::uint64_t above = tick_ >> (shift + kBits) << (shift + kBits);
     next.level = level;
     next.slot = static_cast<unsigned>(std::countr_zero(occupied));
-    next.tick = above | (std::uint64_t{next.slot} << shift);
+    next.tick = first_tick(level, next.slot);
     return true;
   }
   return false;
@@ -119,7 +134,9 @@ TimerNode* TimerWheel::take_ready() {
   ListNode* first = ready_.first();
   if (first == nullptr) return nullptr;
   first->unlink();
-  return static_cast<TimerNode*>(first);
+  auto* node = static_cast<TimerNode*>(first);
+  node->due_ = TimerNode::kDisarmed;
+  return node;
 }
 
 TimePoint TimerWheel::next_wake() const {

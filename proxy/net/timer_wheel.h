@@ -4,6 +4,9 @@
 // lies at the level of the highest digit (base 64) in which its tick differs from the wheel's; when
 // the wheel comes to a slot of a higher level, what lies there moves down. A bit per slot finds the
 // next occupied one without a walk. No clock and no libuv here: time is an argument.
+//
+// Most timers are moved to a later time, or disarmed, long before they are due. That touches the
+// node alone: it stays where it lies, and when the wheel comes there it moves on or is dropped.
 #pragma once
 
 #include <array>
@@ -16,14 +19,15 @@ namespace outrigger::net {
 
 class TimerNode : private ListNode {
  public:
-  bool armed() const { return linked(); }
+  bool armed() const { return due_ != kDisarmed; }
   TimePoint due() const { return due_; }
 
  private:
   friend class TimerWheel;
-  static constexpr std::uint8_t kNoLevel = 0xff;
+  static constexpr std::uint8_t kNoLevel = 0xff;  // overdue or ready
+  static constexpr TimePoint kDisarmed = TimePoint::min();
 
-  TimePoint due_{};
+  TimePoint due_ = kDisarmed;
   std::uint8_t level_ = kNoLevel;
   std::uint8_t slot_ = 0;
 };
@@ -48,7 +52,8 @@ class TimerWheel {
   // ready before the next expire(), so that a loop over this ends.
   TimerNode* take_ready();
 
-  // When expire() has something to do next: at or before the first due node, kNever without one.
+  // When expire() may have something to do next: at or before the first due node, kNever where no
+  // node is left.
   TimePoint next_wake() const;
 
  private:
@@ -66,6 +71,8 @@ class TimerWheel {
   };
 
   void place(TimerNode& node);
+  bool comes_by_before(const TimerNode& node, TimePoint at) const;
+  std::uint64_t first_tick(int level, unsigned slot) const;
   void empty_slot(const Next& next);
   bool next_occupied(Next& next) const;
 

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <utility>
 
 #include "proxy/base/check.h"
@@ -52,6 +53,7 @@ Transport::~Transport() = default;
 Result<Transport*, int> Transport::open(Loop& loop, int fd, const sockaddr& peer) {
   auto* transport = new Transport{loop, peer};
   const int status = uv_tcp_open(&transport->tcp_, fd);
+  transport->fd_ = fd;
   if (status == 0) return transport;
   ::close(fd);
   transport->close_now();
@@ -62,17 +64,11 @@ Transport& Transport::of(const void* handle) {
   return static_cast<Transport&>(HandleBlock::of(*static_cast<const uv_handle_t*>(handle)));
 }
 
-int Transport::fd() const {
-  uv_os_fd_t fd = -1;
-  uv_fileno(reinterpret_cast<const uv_handle_t*>(&tcp_), &fd);
-  return fd;
-}
-
 std::uint16_t Transport::local_port() const {
   sockaddr_storage local{};
   socklen_t size = sizeof local;
   auto* native = reinterpret_cast<sockaddr*>(&local);
-  const bool known = getsockname(fd(), native, &size) == 0 && local.ss_family != AF_UNIX;
+  const bool known = getsockname(fd_, native, &size) == 0 && local.ss_family != AF_UNIX;
   return known ? Address::from_native(*native).port() : 0;
 }
 
@@ -135,7 +131,10 @@ void Transport::arm_reads() {
       &stream(),
       [](uv_handle_t* handle, std::size_t, uv_buf_t* buffer) { of(handle).on_alloc(*buffer); },
       [](uv_stream_t* handle, ssize_t count, const uv_buf_t* buffer) {
-        of(handle).on_read(count, buffer->base);
+        Transport& transport = of(handle);
+        Loop& loop = transport.loop_;
+        transport.on_read(count, buffer->base);
+        loop.after_callback();
       });
   reads_armed_ = status == 0;
   if (status != 0) fail(status);
@@ -199,19 +198,27 @@ bool Transport::write(std::span<const std::string_view> pieces) {
   return false;
 }
 
+// Not uv_try_write, which looks at the whole of its handle first: that nothing is queued is known.
 int Transport::send_now(std::span<const std::string_view> pieces, std::size_t& taken) {
-  std::array<uv_buf_t, Stream::kMaxPieces> buffers;
-  unsigned count = 0;
+  std::array<iovec, Stream::kMaxPieces> parts;
+  msghdr message{};
+  message.msg_iov = parts.data();
   for (const auto piece : pieces) {
     if (piece.empty()) continue;
-    buffers[count++] =
-        uv_buf_init(const_cast<char*>(piece.data()), static_cast<unsigned>(piece.size()));
+    parts[message.msg_iovlen++] = {const_cast<char*>(piece.data()), piece.size()};
   }
-  if (count == 0) return 0;
-  const int status = uv_try_write(&stream(), buffers.data(), count);
-  if (status == UV_EAGAIN) return 0;
-  if (status > 0) taken = static_cast<std::size_t>(status);
-  return status;
+  if (message.msg_iovlen == 0) return 0;
+  ssize_t sent = 0;
+  do {
+    sent = message.msg_iovlen == 1 ? send(fd_, parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL)
+                                   : sendmsg(fd_, &message, MSG_NOSIGNAL);
+  } while (sent < 0 && errno == EINTR);
+  if (sent >= 0) {
+    taken = static_cast<std::size_t>(sent);
+    return 0;
+  }
+  const bool full = errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS;
+  return full ? 0 : uv_translate_sys_error(errno);
 }
 
 void Transport::enqueue(std::span<const std::string_view> pieces, std::size_t skip) {
@@ -299,7 +306,7 @@ void Transport::shutdown_when_drained() {
 
 // Not uv_shutdown, which costs a turn and two epoll_ctl; the queue is ours and known to be empty.
 void Transport::shutdown() {
-  if (!std::exchange(shut_down_, true)) ::shutdown(fd(), SHUT_WR);
+  if (!std::exchange(shut_down_, true)) ::shutdown(fd_, SHUT_WR);
 }
 
 void Transport::linger(Duration linger, Duration stall, std::shared_ptr<void> until_flushed) {
@@ -343,7 +350,7 @@ void Transport::on_linger_time() {
 
 void Transport::close_with_reset() {
   const ::linger at_once{1, 0};
-  setsockopt(fd(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  setsockopt(fd_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
   close_now();
 }
 

@@ -80,8 +80,6 @@ class Transport final : public HandleBlock, private Deferred {
   static Transport& of(const void* handle);
   uv_stream_t& stream() { return *reinterpret_cast<uv_stream_t*>(&tcp_); }
   const uv_stream_t& stream() const { return *reinterpret_cast<const uv_stream_t*>(&tcp_); }
-  int fd() const;
-
   void orphan() override;
   void run_deferred() override;
   void on_linger_time();
@@ -116,16 +114,13 @@ class Transport final : public HandleBlock, private Deferred {
     return loop_.buffered() ? std::min(usual, loop_.buffered()->share()) : usual;
   }
 
+  // What every read and write looks at lies together.
   Loop& loop_;
-  uv_tcp_t tcp_;  // serves Unix sockets as well: nothing that is asked of it here is TCP's own
-  Transport** owner_ = nullptr;
   StreamEvents* events_ = nullptr;
   std::unique_ptr<WriteQueue> queue_;  // while something is queued
-  std::unique_ptr<Linger> linger_;     // from Flushing on
   std::uint64_t bytes_taken_ = 0;
   std::uint64_t bytes_read_ = 0;
-  std::string peer_ip_;  // "" of a Unix socket
-  std::uint16_t peer_port_ = 0;
+  int fd_ = -1;  // the handle's, and closed by it
   Phase phase_ = Phase::Open;
   bool wants_reads_ = false;
   bool reads_armed_ = false;
@@ -135,6 +130,12 @@ class Transport final : public HandleBlock, private Deferred {
   bool shut_down_ = false;
   bool error_reported_ = false;
   int error_ = 0;
+  uv_tcp_t tcp_;  // serves Unix sockets as well: nothing that is asked of it here is TCP's own
+
+  std::unique_ptr<Linger> linger_;  // from Flushing on
+  Transport** owner_ = nullptr;
+  std::string peer_ip_;  // "" of a Unix socket
+  std::uint16_t peer_port_ = 0;
 };
 
 }  // namespace outrigger::net

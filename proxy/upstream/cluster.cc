@@ -31,9 +31,7 @@ void Cluster::configure(const config::Upstream& settings) {
 
 exchange::StartResult Cluster::start(const exchange::TryRequest& request,
                                      exchange::AttemptEvents& events) {
-  if (spare_.empty()) spare_.push_back(std::make_unique<Attempt>(*this));
-  Attempt* attempt = spare_.back().release();
-  spare_.pop_back();
+  Attempt* attempt = spare_.take(*this).release();
   ++attempts_out_;
   exchange::StartResult result;
   result.attempt.reset(attempt);
@@ -47,7 +45,7 @@ exchange::StartResult Cluster::start(const exchange::TryRequest& request,
 
 void Cluster::recycle(Attempt& attempt) {
   --attempts_out_;
-  spare_.push_back(std::unique_ptr<Attempt>(&attempt));
+  spare_.keep(std::unique_ptr<Attempt>(&attempt));
 }
 
 bool Cluster::other_endpoint_usable(std::span<const std::uint32_t> tried) {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "proxy/base/pool.h"
 #include "proxy/exchange/ports.h"
 #include "proxy/upstream/attempt.h"
 #include "proxy/upstream/cluster_state.h"
@@ -46,14 +47,19 @@ class Cluster final : public exchange::Upstream, private ClusterState::Member {
   exchange::Scheduler& scheduler() { return scheduler_; }
   void recycle(Attempt& attempt);
 
+  // Of its attempts.
+  void trim(std::size_t most) { spare_.trim(most); }
+
  private:
+  static constexpr std::size_t kMostSpare = 4096;
+
   void close_idle_for_others() override { pool_.close_idle_for_others(); }
 
   std::shared_ptr<ClusterState> state_;
   config::Upstream settings_;
   exchange::Scheduler& scheduler_;
   ConnectionPool pool_;
-  std::vector<std::unique_ptr<Attempt>> spare_;
+  Pool<Attempt, kMostSpare> spare_;
   std::size_t attempts_out_ = 0;
   // Looking a percentile up costs a pass over the histogram, so that each is kept for a moment.
   struct Percentile {

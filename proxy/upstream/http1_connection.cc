@@ -39,14 +39,16 @@ void complain(int uv_error, TimePoint now) {
 
 ConnectionPtr Http1ConnectionFactory::connect(EndpointPtr endpoint, std::uint32_t slot,
                                               Duration timeout) {
-  return ConnectionPtr(new Http1Connection(loop_, std::move(endpoint), slot, timeout));
+  return ConnectionPtr(new Http1Connection(loop_, shared_, std::move(endpoint), slot, timeout));
 }
 
-Http1Connection::Http1Connection(net::Loop& loop, EndpointPtr endpoint, std::uint32_t slot,
-                                 Duration timeout)
+Http1Connection::Http1Connection(net::Loop& loop, Shared& shared, EndpointPtr endpoint,
+                                 std::uint32_t slot, Duration timeout)
     : Connection(std::move(endpoint), slot),
       loop_(loop),
+      shared_(shared),
       timer_(loop, *this),
+      out_(shared.gathers),
       partial_charge_(loop.buffered()) {
   const auto address = net::Address::parse(this->endpoint()->address);
   INVARIANT(address);  // endpoints are addresses, see Endpoint
@@ -240,22 +242,24 @@ bool Http1Connection::read_head(std::string_view& in) {
 }
 
 bool Http1Connection::take_head(std::string_view block) {
-  head_.clear();
+  http::ResponseHead& head = shared_.head;
+  head.clear();
   const auto error = http::parse_response(
-      block, {.to_head = to_head_, .upgrade_requested = upgrade_}, limits.max_headers, head_);
+      block, {.to_head = to_head_, .upgrade_requested = upgrade_}, limits.max_headers, head);
   if (error != http::HeadError::None ||
-      (head_.informational() && ++informational_ > limits.max_informational_responses)) {
+      (head.informational() && ++informational_ > limits.max_informational_responses)) {
     lose(true);
     return false;
   }
-  if (head_.informational()) {
-    if (user_) user_->on_response_head(head_);
+  if (head.informational()) {
+    if (user_) user_->on_response_head(head);
     return true;
   }
-  phase_ = head_.status == 101 ? Phase::Tunnel : Phase::Body;
-  idle_hint = keep_alive_timeout(head_.headers.value_of(http::Field::KeepAlive));
-  body_.start(head_.framing, head_.content_length, limits.body);
-  if (user_) user_->on_response_head(head_);
+  phase_ = head.status == 101 ? Phase::Tunnel : Phase::Body;
+  keep_alive_ = head.keep_alive;
+  idle_hint = keep_alive_timeout(head.headers.value_of(http::Field::KeepAlive));
+  body_.start(head.framing, head.content_length, limits.body);
+  if (user_) user_->on_response_head(head);
   return true;
 }
 
@@ -285,7 +289,7 @@ void Http1Connection::give(std::string_view bytes) {
 
 void Http1Connection::end(bool peer_closed, bool leftover) {
   phase_ = Phase::Ended;
-  reusable_ = !peer_closed && !leftover && head_.keep_alive && request_complete_ && out_.empty() &&
+  reusable_ = !peer_closed && !leftover && keep_alive_ && request_complete_ && out_.empty() &&
               stream_->queued() == 0;
   if (draining_) {
     timer_.disarm();
@@ -299,7 +303,7 @@ void Http1Connection::on_eof() {
   if (phase_ == Phase::Idle && keeper_) return keeper_->on_idle_over(*this);
   if (!has_owner()) return;
   if (phase_ == Phase::Tunnel ||
-      (phase_ == Phase::Body && head_.framing == http::Framing::UntilClose)) {
+      (phase_ == Phase::Body && body_.framing() == http::Framing::UntilClose)) {
     return end(true, false);
   }
   lose(false);

@@ -32,7 +32,15 @@ class Http1Connection final : public Connection,
   static constexpr std::size_t kMaxDrained = 64 * 1024;
   static constexpr Duration kMaxDrainTime = std::chrono::seconds(1);
 
-  Http1Connection(net::Loop& loop, EndpointPtr endpoint, std::uint32_t slot, Duration timeout);
+  // What the connections of a worker need one at a time, and so share: it stays warm, and they
+  // small.
+  struct Shared {
+    http::Gather::Spare& gathers;
+    http::ResponseHead head;  // of the one that is reading
+  };
+
+  Http1Connection(net::Loop& loop, Shared& shared, EndpointPtr endpoint, std::uint32_t slot,
+                  Duration timeout);
   ~Http1Connection() override;
 
   void retire() override;
@@ -74,6 +82,7 @@ class Http1Connection final : public Connection,
   bool has_owner() const { return user_ != nullptr || draining_; }
 
   net::Loop& loop_;
+  Shared& shared_;
   net::Timer timer_;  // connect, idle, drain or cut_off_, by phase
   std::unique_ptr<net::Connector> connector_;
   std::unique_ptr<net::Stream> stream_;
@@ -84,12 +93,12 @@ class Http1Connection final : public Connection,
   http::HeadScanner scanner_;
   std::string partial_head_;
   BufferCharge partial_charge_;
-  http::ResponseHead head_;
   http::BodyReader body_;
 
   Phase phase_ = Phase::Connecting;
   http::Framing request_framing_ = http::Framing::None;
   bool to_head_ = false;
+  bool keep_alive_ = false;  // says the response
   bool upgrade_ = false;
   std::uint64_t unsent_ = 0;  // of a request body with a length
   bool request_complete_ = false;
@@ -105,11 +114,14 @@ class Http1Connection final : public Connection,
 
 class Http1ConnectionFactory final : public ConnectionFactory {
  public:
-  explicit Http1ConnectionFactory(net::Loop& loop) : loop_(loop) {}
+  // Both outlive it and its connections.
+  Http1ConnectionFactory(net::Loop& loop, http::Gather::Spare& gathers)
+      : loop_(loop), shared_{.gathers = gathers} {}
   ConnectionPtr connect(EndpointPtr endpoint, std::uint32_t slot, Duration timeout) override;
 
  private:
   net::Loop& loop_;
+  Http1Connection::Shared shared_;
 };
 
 }  // namespace outrigger::upstream

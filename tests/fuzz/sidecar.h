@@ -57,7 +57,7 @@ class Sidecar final : private exchange::Scheduler, private net::Deferred {
   std::shared_ptr<downstream::ListenerCounters> counters_ =
       std::make_shared<downstream::ListenerCounters>();
   downstream::Pools pools_;
-  upstream::Http1ConnectionFactory factory_{loop_};
+  upstream::Http1ConnectionFactory factory_{loop_, pools_.gathers};
   std::vector<std::shared_ptr<exchange::RouteState>> routes_;
   std::vector<std::shared_ptr<upstream::ClusterState>> states_;
   std::vector<std::unique_ptr<upstream::Cluster>> clusters_;

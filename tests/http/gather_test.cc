@@ -17,7 +17,8 @@ std::string joined(Gather& gather) {
 }  // namespace
 
 TEST_CASE("own text and others' bytes leave in order") {
-  Gather gather;
+  Gather::Spare spare;
+  Gather gather{spare};
   CHECK(gather.empty());
   gather.text().append("head ");
   gather.text().append("more ");
@@ -35,7 +36,8 @@ TEST_CASE("own text and others' bytes leave in order") {
 }
 
 TEST_CASE("text that moves as it grows stays in its places") {
-  Gather gather;
+  Gather::Spare spare;
+  Gather gather{spare};
   std::string expected;
   const std::string body = "0123456789";
   while (!gather.full()) {

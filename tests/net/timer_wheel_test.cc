@@ -86,6 +86,46 @@ TEST_CASE("a moved timer fires at its new time only") {
   CHECK(expire(wheel, t0 + 31s) == 1);
 }
 
+TEST_CASE("a timer that is moved on and on fires at its last time") {
+  TimerWheel wheel{t0};
+  TimerNode node;
+  const Duration span = GENERATE(15ms, 2s, 15s, 10min);
+  const Duration step = GENERATE(1ms, 5ms, 700ms);
+  TimePoint now = t0;
+  for (int i = 0; i < 2000; ++i, now += step) {
+    wheel.arm(node, now + span);
+    REQUIRE(wheel.next_wake() <= now + span);
+    if (step < span) REQUIRE(expire(wheel, now) == 0);
+  }
+  const TimePoint last = now - step + span;
+  CHECK(expire(wheel, last - 1ns) == 0);
+  CHECK(node.armed());
+  CHECK(expire(wheel, last + TimerWheel::kTick) == 1);
+}
+
+TEST_CASE("a timer that is disarmed and armed again, earlier or later, fires once") {
+  TimerWheel wheel{t0};
+  TimerNode node;
+  const Duration after = GENERATE(10ms, 200ms, 400ms, 30s);
+  wheel.arm(node, t0 + 300ms);
+  wheel.disarm(node);
+  CHECK_FALSE(node.armed());
+  wheel.arm(node, t0 + after);
+  CHECK(expire(wheel, t0 + after - 1ns) == 0);
+  CHECK(expire(wheel, t0 + after + TimerWheel::kTick) == 1);
+  CHECK(expire(wheel, t0 + 1h) == 0);
+}
+
+TEST_CASE("disarmed timers leave nothing to wake for once their time is over") {
+  TimerWheel wheel{t0};
+  TimerNode node;
+  wheel.arm(node, t0 + 30s);
+  wheel.disarm(node);
+  int wakes = 0;
+  for (; wheel.next_wake() != kNever; ++wakes) CHECK(expire(wheel, wheel.next_wake()) == 0);
+  CHECK(wakes <= 1);
+}
+
 TEST_CASE("the farthest point of time can be armed") {
   TimerWheel wheel{t0};
   TimerNode node;
@@ -130,10 +170,12 @@ TEST_CASE("a wheel agrees with a sorted list, whatever is armed, moved and disar
   TimerWheel wheel{now};
   std::vector<TimerNode> nodes(300);
   std::multimap<TimePoint, TimerNode*> model;
+  const auto find = [&](TimerNode& node) {
+    return std::find_if(model.begin(), model.end(),
+                        [&](const auto& entry) { return entry.second == &node; });
+  };
   const auto forget = [&](TimerNode& node) {
-    const auto found = std::find_if(model.begin(), model.end(),
-                                    [&](const auto& entry) { return entry.second == &node; });
-    if (found != model.end()) model.erase(found);
+    if (const auto found = find(node); found != model.end()) model.erase(found);
   };
   const auto some_span = [&] {
     static constexpr Duration kSpans[] = {1us, 5ms, 100ms, 2s, 40s, 30min, 30h};
@@ -156,10 +198,12 @@ TEST_CASE("a wheel agrees with a sorted list, whatever is armed, moved and disar
       wheel.expire(now);
       TimePoint before{};
       while (TimerNode* ready = wheel.take_ready()) {
-        REQUIRE(ready->due() <= now);
-        REQUIRE(ready->due() > before - TimerWheel::kTick - 20ms);
-        before = ready->due();
-        forget(*ready);
+        const auto found = find(*ready);
+        REQUIRE(found != model.end());
+        REQUIRE(found->first <= now);
+        REQUIRE(found->first > before - TimerWheel::kTick - 20ms);
+        before = found->first;
+        model.erase(found);
       }
       // Nothing is left that was due more than a tick ago.
       REQUIRE((model.empty() || model.begin()->first > now - TimerWheel::kTick));
@@ -171,6 +215,7 @@ TEST_CASE("a wheel agrees with a sorted list, whatever is armed, moved and disar
     }
   }
   for (TimerNode& node : nodes) wheel.disarm(node);
+  CHECK(expire(wheel, now + 48h) == 0);
   CHECK(wheel.next_wake() == kNever);
 }
 

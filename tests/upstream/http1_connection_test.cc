@@ -28,7 +28,7 @@ struct User final : ConnectionUser {
 struct Asked {
   Asked() {
     const auto endpoint = std::make_shared<Endpoint>(1, door.listener->address());
-    connection = Http1ConnectionFactory(loop).connect(endpoint, 0, 10s);
+    connection = factory.connect(endpoint, 0, 10s);
     connection->attach(user);
     REQUIRE(net::run_until(loop, [&] { return user.connected && !door.accepted.empty(); }));
     origin.take(std::move(door.accepted.front()));
@@ -40,7 +40,9 @@ struct Asked {
     connection->send_head(head, {});
   }
 
+  http::Gather::Spare gathers;
   net::Loop loop;
+  Http1ConnectionFactory factory{loop, gathers};
   net::Door door{loop, "127.0.0.1:0"};
   net::End origin;
   User user;
