@@ -21,6 +21,11 @@ bool blank(char c) {
   return c == ' ' || c == '\t';
 }
 
+// Whether a line ends there; two bytes are looked at.
+bool ends_line(const char* at) {
+  return std::memcmp(at, "\r\n", 2) == 0;
+}
+
 constexpr std::size_t kBlock = 64;
 
 // Which of the bytes of a block are control characters, a bit each.
@@ -64,18 +69,24 @@ Outcome HeadScanner::scan(std::string_view bytes, std::size_t max_bytes) {
     const std::size_t rest = size - block;
     std::uint64_t controls =
         rest >= kBlock ? controls_in(seen + block) : controls_in_rest(seen + block, rest);
-    for (; controls != 0; controls &= controls - 1) {
+    while (controls != 0) {
       const std::size_t at = block + static_cast<std::size_t>(std::countr_zero(controls));
-      if (at < next || seen[at] == '\t') continue;
-      if (seen[at] != '\r') return refused(HeadError::Malformed);
-      if (at + 1 == size) break;
-      if (seen[at + 1] != '\n') return refused(HeadError::Malformed);
-      const bool empty = at == line;
-      line = next = at + 2;
-      if (empty && begun_) return {.kind = Outcome::Kind::Complete, .length = next};
-      if (empty && ++leading_lines_ > kMaxLeadingLines) return refused(HeadError::Malformed);
-      begun_ = begun_ || !empty;
-      if (line < size && blank(seen[line])) return refused(HeadError::Malformed);
+      controls &= controls - 1;
+      if (at + 1 < size && ends_line(seen + at)) [[likely]] {
+        controls &= controls - 1;  // the LF; where it is in the next block, none is left here
+        const bool empty = at == line;
+        line = next = at + 2;
+        if (empty) {
+          if (begun_) return {.kind = Outcome::Kind::Complete, .length = next};
+          if (++leading_lines_ > kMaxLeadingLines) return refused(HeadError::Malformed);
+        } else {
+          begun_ = true;
+        }
+        if (line < size && blank(seen[line])) return refused(HeadError::Malformed);
+      } else if (at >= next && seen[at] != '\t') {
+        const bool half_an_end = seen[at] == '\r' && at + 1 == size;
+        if (!half_an_end) return refused(HeadError::Malformed);
+      }
     }
   }
   if (bytes.size() >= max_bytes) return refused(HeadError::HeadTooLarge);

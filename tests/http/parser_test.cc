@@ -77,6 +77,40 @@ TEST_CASE("field lines that are none are refused") {
   });
 }
 
+TEST_CASE("a byte that is no token's is refused wherever it stands in a name") {
+  for (const char byte : std::string("\"(),/;<=>?@[\\]{} \x7f\x80\xff")) {
+    for (std::size_t size = 1; size <= 20; ++size) {
+      for (std::size_t at = 0; at < size; ++at) {
+        std::string name(size, 'x');
+        name[at] = byte;
+        CAPTURE(name);
+        REQUIRE(ParsedRequest(get(name + ": a\r\n")).error == HeadError::Malformed);
+      }
+    }
+  }
+}
+
+TEST_CASE("fields without a value are there, in their places") {
+  const auto fields_of = [](const std::string& lines) {
+    ParsedRequest parsed(get(lines));
+    REQUIRE(parsed.error == HeadError::None);
+    std::string all;
+    for (const HeaderField& field : parsed.head.headers.all()) {
+      if (field.id == Field::Host) continue;
+      all += std::string(field.name) + "=" + std::string(field.value) + ";";
+      REQUIRE(field.value.data() >= parsed.text.data());
+      REQUIRE(field.value.data() <= parsed.text.data() + parsed.text.size());
+    }
+    return all;
+  };
+  CHECK(fields_of("A:\r\nB: b\r\n") == "A=;B=b;");
+  CHECK(fields_of("A: a\r\nB: \t \r\nC:c\r\n") == "A=a;B=;C=c;");
+  CHECK(fields_of("A: a\r\nB:\r\n") == "A=a;B=;");
+  CHECK(fields_of("A:\r\nA:\r\nA: \r\n") == "A=;A=;A=;");
+  CHECK(ParsedRequest(get("A:\r\nB:\r\n"), {.max_headers = 2}).error == HeadError::HeadTooLarge);
+  CHECK(ParsedRequest(get("A:\r\nB:\r\n"), {.max_headers = 3}).error == HeadError::None);
+}
+
 TEST_CASE("request lines are method, target and version with one space between") {
   using E = HeadError;
   check({
