@@ -36,7 +36,7 @@ bool has_space(std::string_view text) {
 
 struct Sink {
   Headers* headers = nullptr;
-  std::size_t max_headers = 0;
+  std::size_t room = 0;   // for so many more
   std::string_view name;  // whose value has not been told
   bool named = false;     // there is one
   bool too_many = false;
@@ -47,10 +47,11 @@ Sink& sink_of(llhttp_t* parser) {
 }
 
 int add_field(Sink& sink, std::string_view value) {
-  if (sink.headers->size() >= sink.max_headers) {
+  if (sink.room == 0) {
     sink.too_many = true;
     return HPE_USER;
   }
+  --sink.room;
   sink.named = false;
   sink.headers->add(sink.name, trimmed(value));
   return 0;
@@ -355,7 +356,7 @@ HeadError parse_request(std::string_view block, const RequestLimits& limits, Req
   if (const auto error = read_target(line->target, head); error != HeadError::None) return error;
 
   llhttp_t parser;
-  Sink sink{.headers = &head.headers, .max_headers = limits.max_headers};
+  Sink sink{.headers = &head.headers, .room = limits.max_headers};
   const HeadError refused = run(parser, HTTP_REQUEST, block, sink);
   if (!may_be_method(parser)) return HeadError::NotImplemented;
   if (refused != HeadError::None) return refused;
@@ -409,7 +410,7 @@ HeadError parse_response(std::string_view block, const ResponseContext& context,
   if (!status || *status < 100 || *status > 599) return HeadError::Malformed;
 
   llhttp_t parser;
-  Sink sink{.headers = &head.headers, .max_headers = max_headers};
+  Sink sink{.headers = &head.headers, .room = max_headers};
   const auto error = run(parser, HTTP_RESPONSE, block, sink);
   if (error != HeadError::None) return error;
   if (bad_name(head.headers)) return HeadError::Malformed;

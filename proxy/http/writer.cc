@@ -1,6 +1,7 @@
 #include "proxy/http/writer.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "proxy/http/hop_by_hop.h"
 #include "proxy/http/tokens.h"
@@ -11,6 +12,43 @@ namespace {
 void field(OutBuffer& out, std::string_view name, std::string_view value) {
   out.append_all(name, ": ", value, "\r\n");
 }
+
+// Fields that are passed on as they came. Those that stand beside one another in the head they were
+// parsed from, each written as we would write it, are one stretch of it and are copied as one.
+class Passed {
+ public:
+  explicit Passed(OutBuffer& out) : out_(out) {}
+  ~Passed() { write(); }
+  Passed(const Passed&) = delete;
+  Passed& operator=(const Passed&) = delete;
+
+  void add(const HeaderField& each) {
+    if (!between(each.name, each.value, ": ")) {
+      write();
+      return field(out_, each.name, each.value);
+    }
+    const char* const end = each.value.data() + each.value.size();
+    if (stretch_.empty() || !between(stretch_, each.name, "\r\n")) {
+      write();
+      stretch_ = each.name;
+    }
+    stretch_ = {stretch_.data(), static_cast<std::size_t>(end - stretch_.data())};
+  }
+
+ private:
+  // Whether `b` follows `a` with these two bytes in between.
+  static bool between(std::string_view a, std::string_view b, const char* two) {
+    const char* const end = a.data() + a.size();
+    return b.data() == end + 2 && std::memcmp(end, two, 2) == 0;
+  }
+  void write() {
+    if (!stretch_.empty()) out_.append_all(stretch_, "\r\n");
+    stretch_ = {};
+  }
+
+  OutBuffer& out_;
+  std::string_view stretch_;
+};
 
 void number_field(OutBuffer& out, std::string_view name, std::uint64_t value) {
   out.append_all(name, ": ", value, "\r\n");
@@ -94,15 +132,25 @@ std::uint32_t pass_fields(OutBuffer& out, const RequestHead& head, const Request
   std::uint32_t passed = 0;
   const HopByHop hop(head.headers, head.names_others);
   const bool as_they_are = !head.names_others && !add.edits;  // those unknown to us
+  Passed fields(out);
   for (const HeaderField& each : head.headers.all()) {
     const bool passes =
         (as_they_are && each.id == Field::Other) ||
         (!hop.dropped(each) && !replaced(each, head, add) && !edited_away(add.edits, each));
     if (!passes) continue;
-    field(out, each.name, each.value);
+    fields.add(each);
     passed |= bit(each.id);
   }
   return passed;
+}
+
+void pass_fields(OutBuffer& out, const ResponseHead& head, const ResponseAdditions& add) {
+  const HopByHop hop(head.headers, head.names_others);
+  Passed fields(out);
+  for (const HeaderField& each : head.headers.all()) {
+    const bool ours = each.id == Field::ContentLength || each.id == Field::XOutriggerRetry;
+    if (!ours && !hop.dropped(each) && !edited_away(add.edits, each)) fields.add(each);
+  }
 }
 
 void request_framing(OutBuffer& out, const RequestHead& head) {
@@ -184,13 +232,7 @@ void write_request_head(OutBuffer& out, const RequestHead& head, const RequestAd
 
 void write_response_head(OutBuffer& out, const ResponseHead& head, const ResponseAdditions& add) {
   status_line(out, head.status);
-  const HopByHop hop(head.headers, head.names_others);
-  for (const HeaderField& each : head.headers.all()) {
-    const bool ours = each.id == Field::ContentLength || each.id == Field::XOutriggerRetry;
-    if (!ours && !hop.dropped(each) && !edited_away(add.edits, each)) {
-      field(out, each.name, each.value);
-    }
-  }
+  pass_fields(out, head, add);
   if (head.status == 101) {
     field(out, "Upgrade", head.headers.value_of(Field::Upgrade));
     out.append("Connection: upgrade\r\n");

@@ -5,7 +5,7 @@ A backend and a load generator of our own; the proxy that is measured alone on o
 the others. In each round every proxy is measured once, one right after the other: A B C A B C. What
 counts is the CPU that a proxy used for a request: unlike requests a second it does not depend on
 what else the cores do. Responses are checked to the byte; a wrong one fails its round and the run.
-A round during which other processes had more than 10 % of a core, or the hypervisor more than 30 %,
+A round during which other processes had more than 15 % of a core, or the hypervisor more than 30 %,
 is broken off and begun again, as long as the patience for that lasts; one after it is not counted.
 
 Prints a table and the verdicts on the targets; writes tests/bench/results/latest.json and .svg.
@@ -152,7 +152,7 @@ def parse():
     parser.add_argument("--peers", metavar="A,B", default=",".join(peers.USUAL),
                         help=f"only these (default: {','.join(peers.USUAL)})")
     parser.add_argument("--others", type=float, default=100 * measure.DISTURBED, metavar="PERCENT",
-                        help="of a core that other processes may have (default: 10)")
+                        help="of a core that other processes may have (default: 15)")
     parser.add_argument("--stolen", type=float, default=100 * measure.STOLEN, metavar="PERCENT",
                         help="of a core that the hypervisor may have (default: 30)")
     parser.add_argument("--patience", type=float, default=PATIENCE, metavar="MINUTES",

@@ -1,6 +1,11 @@
-"""What was measured, as a document for latest.json and as text."""
+"""What was measured, as a document for latest.json, as text, and as the tables of the README.
+
+Run by itself it puts the tables of results/latest.json into the README.
+"""
 
 import json
+import pathlib
+import re
 import statistics
 from dataclasses import asdict
 
@@ -9,6 +14,9 @@ import targets
 import workloads
 
 QUANTILES = ("p50", "p90", "p99", "p99.9")
+HERE = pathlib.Path(__file__).resolve().parent
+LATEST = HERE / "results/latest.json"
+README = HERE.parent.parent / "README.md"
 
 
 def document(results, verdicts, machine, settings):
@@ -126,8 +134,69 @@ def _verdicts(judged):
     return "\n".join(lines)
 
 
+def _row(cells):
+    return "| " + " | ".join(cells) + " |"
+
+
+def _table(head, rows):
+    return "\n".join([_row(head), "|" + "---|" * len(head), *map(_row, rows)])
+
+
+def _or_none(value, form):
+    return "–" if value is None else format(value, form)
+
+
+def tables(document):
+    """For the README, by name: cpu, latency, memory, targets, machine."""
+    peers = [name for name in ("outrigger", "relay", "nginx", "haproxy", "envoy")
+             if any(name in each["peers"] for each in document["workloads"].values())]
+    names = [chart.SHOWN[name] for name in peers]
+    cpu, latency = [], []
+    for name, each in document["workloads"].items():
+        ours = each["peers"][targets.OURS]
+        cpu.append([f"{name.split('-')[0]}: {each['title']}",
+                    *(_or_none(each["peers"].get(peer, {}).get("cpu_us"), ".1f") for peer in peers),
+                    *(_or_none(ours[f"over_{key}"], ".2f") for key in
+                      ("relay", "better", "envoy"))])
+        if each["rate"]:
+            latency += [[chart.SHOWN[peer], *(f"{row['latency_us'][key]:,.0f}" for key in QUANTILES),
+                         f"{row['per_second']:,.0f}"] for peer, row in each["peers"].items()]
+    memory = [[chart.SHOWN[peer],
+               *(f"{sizes[key]['resident'] / 2**20:.1f}" for key in
+                 ("fresh", "loaded", "loaded_again", "idle")),
+               f"{sizes['bytes_per_connection']:,.0f}"] for peer, sizes in document["memory"].items()]
+    judged = [[each["workload"], each["name"], f"{each['bound']:g}",
+               _or_none(each["measured"], ".2f"), each["verdict"]] for each in document["targets"]]
+    machine = document["machine"]
+    versions = [version for name, version in machine["versions"].items() if name != "relay"]
+    return {
+        "cpu": _table(["CPU, µs a request", *names, "/ relay", "/ better", "/ Envoy"], cpu),
+        "latency": _table(["latency, µs", *QUANTILES, "answered a second"], latency),
+        "memory": _table(["resident, MiB", "fresh", "after a load", "after another",
+                          f"{workloads.IDLE_CONNECTIONS:,} idle callers", "bytes a caller"], memory),
+        "targets": _table(["", "target", "at most", "measured", ""], judged),
+        "machine": f"{machine['cpu']}, {machine['cores']} cores of a virtual machine, Linux "
+                   f"{machine['kernel']}, {machine['date']}; {', '.join(versions)}."}
+
+
+def in_readme(text, document):
+    """The README's text with the tables of this document between its marks."""
+    for name, table in tables(document).items():
+        text, count = re.subn(rf"(<!-- bench {name} -->\n).*?(<!-- end -->)",
+                              lambda found, table=table: f"{found[1]}{table}\n{found[2]}", text,
+                              flags=re.DOTALL)
+        if count != 1:
+            raise ValueError(f"the README has {count} places for the table {name}")
+    return text
+
+
 def write(document, folder):
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "latest.json").write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n",
                                         encoding="utf-8")
     (folder / "latest.svg").write_text(chart.svg(document), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    README.write_text(in_readme(README.read_text(encoding="utf-8"),
+                                json.loads(LATEST.read_text(encoding="utf-8"))), encoding="utf-8")

@@ -170,5 +170,12 @@ class JudgingTest(unittest.TestCase):
         xml.etree.ElementTree.fromstring(chart.svg(document))
 
 
+class ReadmeTest(unittest.TestCase):
+    def test_its_tables_are_those_of_the_latest_results(self):
+        text = report.README.read_text(encoding="utf-8")
+        document = json.loads(report.LATEST.read_text(encoding="utf-8"))
+        self.assertEqual(text, report.in_readme(text, document), "run tests/bench/report.py")
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -103,6 +103,33 @@ TEST_CASE("a request is written anew") {
   }
 }
 
+// Fields that stand side by side are copied at once where they need no change.
+TEST_CASE("however fields are mixed, each is written alike") {
+  struct Line {
+    std::string received, sent;
+  };
+  const std::vector<Line> lines = {
+      {"A: a\r\n", "A: a\r\n"},       {"b:1\r\n", "b: 1\r\n"},   {"C:  c\r\n", "C: c\r\n"},
+      {"D:\td\r\n", "D: d\r\n"},      {"E: e \r\n", "E: e\r\n"}, {"F:\r\n", "F: \r\n"},
+      {"G: a: b\r\n", "G: a: b\r\n"}, {"Keep-Alive: 5\r\n", ""}, {"Date: d\r\n", "Date: d\r\n"}};
+  for (std::size_t a = 0; a < lines.size(); ++a) {
+    for (std::size_t b = 0; b < lines.size(); ++b) {
+      for (std::size_t c = 0; c < lines.size(); ++c) {
+        std::string received, sent;
+        for (const std::size_t i : {a, b, c}) {
+          received += lines[i].received;
+          sent += lines[i].sent;
+        }
+        CAPTURE(received);
+        REQUIRE(forwarded(get(received), {.request_id = "id", .attempt = 1}) ==
+                kStart + sent + kEnd);
+        REQUIRE(relayed("HTTP/1.1 204 No Content\r\n" + received + "\r\n", {}) ==
+                "HTTP/1.1 204 No Content\r\n" + sent + "\r\n");
+      }
+    }
+  }
+}
+
 TEST_CASE("the proxy's own fields are added to a request") {
   CHECK(contains(forwarded(get(""), {.attempt = 3}), "\r\nx-outrigger-attempt: 3\r\n"));
   CHECK_FALSE(contains(forwarded(get(""), {}), "Request-Id"));

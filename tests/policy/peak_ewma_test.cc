@@ -1,5 +1,7 @@
 #include "proxy/policy/peak_ewma.h"
 
+#include <cmath>
+
 #include "tests/support/catch.h"
 
 namespace outrigger::policy {
@@ -37,6 +39,14 @@ TEST_CASE("between samples the average drifts to its rest with a time constant o
   PeakEwma fast;
   fast.add(50, t0);
   CHECK(fast.read(t0 + 10s, 200) == Approx(200 - 150 / std::exp(1.0)));
+}
+
+TEST_CASE("the decay is the exponential, near and far") {
+  CHECK(decay(0) == 1);
+  for (double x = 0; x < 3; x += 0.001) {
+    CAPTURE(x);
+    REQUIRE(std::abs(decay(x) - std::exp(-x)) < 3e-7);
+  }
 }
 
 TEST_CASE("while samples come they alone count, not the rest") {
