@@ -46,11 +46,16 @@ std::uint64_t controls_in(const char* at) {
   return controls;
 }
 
-// The last bytes, fewer than a block.
-std::uint64_t controls_in_rest(const char* at, std::size_t size) {
+// Of those from `at` on, as many as there are.
+std::uint64_t controls_from(std::string_view bytes, std::size_t at) {
+  const std::size_t rest = bytes.size() - at;
+  if (rest >= kBlock) return controls_in(bytes.data() + at);
+  if (bytes.size() >= kBlock) {  // the last block, without what was looked at before
+    return controls_in(bytes.data() + bytes.size() - kBlock) >> (kBlock - rest);
+  }
   char block[kBlock];
   std::memset(block, '.', kBlock);
-  std::memcpy(block, at, size);
+  std::memcpy(block, bytes.data() + at, rest);
   return controls_in(block);
 }
 
@@ -66,9 +71,7 @@ Outcome HeadScanner::scan(std::string_view bytes, std::size_t max_bytes) {
   std::size_t next = next_;  // what is before has been looked at
   if (line < size && blank(seen[line])) return refused(HeadError::Malformed);
   for (std::size_t block = next; block < size; block += kBlock) {
-    const std::size_t rest = size - block;
-    std::uint64_t controls =
-        rest >= kBlock ? controls_in(seen + block) : controls_in_rest(seen + block, rest);
+    std::uint64_t controls = controls_from(bytes.substr(0, size), block);
     while (controls != 0) {
       const std::size_t at = block + static_cast<std::size_t>(std::countr_zero(controls));
       controls &= controls - 1;

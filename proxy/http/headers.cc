@@ -44,6 +44,17 @@ constexpr std::array kKnown = {
 
 constexpr std::size_t kLongest = 20;
 
+constexpr char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
+}
+
+// Of the names of each length, their first letters: a bit for each, by its last five bits.
+constexpr auto kInitials = [] {
+  std::array<std::uint32_t, kLongest + 1> initials{};
+  for (const Known& known : kKnown) initials[known.name.size()] |= 1u << (known.name[0] & 31);
+  return initials;
+}();
+
 // First of the names of each length; names of one length stand together.
 constexpr auto kFirstOfLength = [] {
   std::array<std::uint8_t, kLongest + 2> first{};
@@ -54,10 +65,6 @@ constexpr auto kFirstOfLength = [] {
   }
   return first;
 }();
-
-constexpr char lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
-}
 
 // Letters have the bit 0x40, and 0x20 makes them lower case. What else has it becomes no letter
 // and no dash, so that this tells known names from all others exactly.
@@ -90,6 +97,7 @@ bool matches(std::string_view name, std::string_view known) {
 
 Field field_id(std::string_view name) {
   if (name.empty() || name.size() > kLongest) return Field::Other;
+  if ((kInitials[name.size()] >> (name[0] & 31) & 1) == 0) return Field::Other;  // most others
   const std::size_t end = kFirstOfLength[name.size() + 1];
   for (std::size_t i = kFirstOfLength[name.size()]; i < end; ++i) {
     const std::string_view known = kKnown[i].name;

@@ -40,6 +40,7 @@ struct Sink {
   std::string_view name;  // whose value has not been told
   bool named = false;     // there is one
   bool too_many = false;
+  bool bad_name = false;
 };
 
 Sink& sink_of(llhttp_t* parser) {
@@ -53,8 +54,12 @@ int add_field(Sink& sink, std::string_view value) {
   }
   --sink.room;
   sink.named = false;
-  sink.headers->add(sink.name, trimmed(value));
-  return 0;
+  const Field id = field_id(sink.name);
+  // Those that are known are tokens. What llhttp 8.1 takes for one besides: no name at all, and,
+  // where it is compiled for SSE4.2, spaces.
+  sink.bad_name = id == Field::Other && (sink.name.empty() || has_space(sink.name));
+  sink.headers->add(sink.name, trimmed(value), id);
+  return sink.bad_name ? HPE_USER : 0;
 }
 
 // Of a field without a value llhttp 8 says nothing: the next name or the end tells.
@@ -96,6 +101,7 @@ HeadError run(llhttp_t& parser, llhttp_type_t type, std::string_view block, Sink
   parser.data = &sink;
   const llhttp_errno_t error = llhttp_execute(&parser, block.data(), block.size());
   if (sink.too_many) return HeadError::HeadTooLarge;
+  if (sink.bad_name) return HeadError::Malformed;
   if (error == HPE_INVALID_METHOD) return HeadError::NotImplemented;
   if (error == HPE_INVALID_VERSION) return HeadError::VersionNotSupported;
   if (error != HPE_PAUSED) return HeadError::Malformed;
@@ -203,14 +209,6 @@ ConnectionOptions read_connection(const Headers& headers) {
     });
   }
   return options;
-}
-
-// Those that are known by their id are tokens. What llhttp 8.1 takes for one besides: no name at
-// all, and, where it is compiled for SSE4.2, spaces.
-bool bad_name(const Headers& headers) {
-  return std::ranges::any_of(headers.all(), [](const HeaderField& f) {
-    return f.id == Field::Other && (f.name.empty() || has_space(f.name));
-  });
 }
 
 // Request lines.
@@ -360,7 +358,6 @@ HeadError parse_request(std::string_view block, const RequestLimits& limits, Req
   const HeadError refused = run(parser, HTTP_REQUEST, block, sink);
   if (!may_be_method(parser)) return HeadError::NotImplemented;
   if (refused != HeadError::None) return refused;
-  if (bad_name(head.headers)) return HeadError::Malformed;
   if (const auto error = read_host(head); error != HeadError::None) return error;
 
   BodyFields body;
@@ -413,7 +410,6 @@ HeadError parse_response(std::string_view block, const ResponseContext& context,
   Sink sink{.headers = &head.headers, .room = max_headers};
   const auto error = run(parser, HTTP_RESPONSE, block, sink);
   if (error != HeadError::None) return error;
-  if (bad_name(head.headers)) return HeadError::Malformed;
 
   head.status = static_cast<int>(*status);
   head.minor_version = static_cast<std::uint8_t>(block[7] - '0');
