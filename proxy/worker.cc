@@ -34,6 +34,7 @@ Worker::Worker(std::uint32_t index, std::uint64_t seed, downstream::ConnectionTo
       connections_(connections),
       buffered_(buffered),
       probe_(loop_, *this),
+      trim_(loop_, *this),
       factory_(loop_, pools_.gathers) {
   loop_.count_buffered(&buffered_);
   remember_time(loop_.read_time());
@@ -66,7 +67,6 @@ void Worker::soon(exchange::Task& task) {
   {
     const std::lock_guard lock(inbox_mutex_);
     inbox_.add(task);
-    inbox_filled_.store(true, std::memory_order_relaxed);
   }
   if (!current_) return loop_.wake();
   auto& others = current_->to_wake_;
@@ -83,11 +83,10 @@ void Worker::cancel(exchange::Task& task) {
 void Worker::take_inbox() {
   const std::lock_guard lock(inbox_mutex_);
   tasks_.take(inbox_);
-  inbox_filled_.store(false, std::memory_order_relaxed);
 }
 
 void Worker::run_deferred() {
-  if (inbox_filled_.load(std::memory_order_relaxed)) take_inbox();
+  take_inbox();
   tasks_.run_all();
   for (Worker* other : to_wake_) other->loop_.wake();
   to_wake_.clear();
@@ -98,6 +97,7 @@ void Worker::run_deferred() {
 policy::Load Worker::load(TimePoint now) {
   last_request_ = now;
   if (!probe_.armed()) send_probe(now);
+  if (!trim_.armed()) trim_.arm(now + kTrimEvery);
   return {.connections = connections_.open.load(std::memory_order_relaxed),
           .buffered_bytes = buffered_.value(),
           .loop_lag = lag_.at(now)};
@@ -109,24 +109,21 @@ void Worker::send_probe(TimePoint now) {
   probe_.arm(due);
 }
 
-void Worker::on_timer(net::Timer&) {
+void Worker::on_timer(net::Timer& timer) {
+  if (&timer == &trim_) return trim();
   const TimePoint now = loop_.now();
   lag_.arrived(now);
   const bool busy = now - last_request_ < kProbeAfterRequest || lag_.at(now) > kNoLag;
   if (!busy) lag_.forget();
-  if (busy && now >= next_trim_) trim(now);
-  if (!busy) {
-    trim(now);
-    trim(now);  // nothing has been needed since
-  }
   lag_seconds_.store(seconds(lag_.at(now)), std::memory_order_relaxed);
   if (busy) send_probe(now);
 }
 
-void Worker::trim(TimePoint now) {
-  next_trim_ = now + kTrimEvery;
+void Worker::trim() {
   pools_.trim(kKeptSpare);
   for (const auto& [name, cluster] : clusters_) cluster->trim(kKeptSpare);
+  const bool under_way = scopes_.size() > 1 || (!scopes_.empty() && scopes_.back().users > 0);
+  if (under_way || pools_.requests.spare() > kKeptSpare) trim_.arm(loop_.now() + kTrimEvery);
 }
 
 // A configuration.

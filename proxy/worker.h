@@ -90,7 +90,7 @@ class Worker final : public CrashWitness,
   policy::Load load(TimePoint now) override;
   void on_timer(net::Timer& probe) override;
   void send_probe(TimePoint now);
-  void trim(TimePoint now);
+  void trim();
   void run_deferred() override;
   void take_inbox();
 
@@ -108,14 +108,13 @@ class Worker final : public CrashWitness,
   std::vector<Worker*> to_wake_;  // got tasks from this one
   std::mutex inbox_mutex_;
   exchange::TaskList inbox_;  // from other workers, who wake this one
-  std::atomic<bool> inbox_filled_{false};
   Random random_;
   downstream::ConnectionTotal& connections_;
   BufferedBytes& buffered_;
   policy::LoopLag lag_;
   net::Timer probe_;  // armed while there are requests
   TimePoint last_request_{};
-  TimePoint next_trim_{};
+  net::Timer trim_;  // armed while there are requests, or more spare ones than are kept for long
   downstream::Pools pools_;
   upstream::Http1ConnectionFactory factory_;
   std::map<std::string, std::shared_ptr<upstream::Cluster>> clusters_;

@@ -30,9 +30,13 @@ class Pool {
   // Destroys the spare ones that were not needed since the last trim(); `most` of them stay.
   void trim(std::size_t most) {
     const std::size_t unused = std::min(least_, spare_.size());
-    if (unused > most) spare_.resize(spare_.size() - (unused - most));
+    // Both ends of a use are at the back: what was not needed is in front.
+    if (unused > most) {
+      spare_.erase(spare_.begin(), spare_.begin() + static_cast<std::ptrdiff_t>(unused - most));
+    }
     least_ = spare_.size();
   }
+  std::size_t spare() const { return spare_.size(); }
 
  private:
   std::vector<std::unique_ptr<Object>> spare_;

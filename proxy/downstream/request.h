@@ -55,7 +55,7 @@ struct Waiting {
 
 struct Pools {
   // As many requests as a busy worker has under way at once.
-  static constexpr std::size_t kMostSpare = 4096;
+  static constexpr std::size_t kMostSpare = 1024;
 
   void trim(std::size_t most) {
     requests.trim(most);

@@ -240,8 +240,9 @@ void Exchange::on_try_started(Lane& lane, std::uint32_t endpoint) {
 }
 
 void Exchange::on_try_refused(Lane& lane, const Refusal& refusal) {
+  const Refusal why = refusal;  // the attempt's own, and it goes
   lane.attempt.reset();
-  refused_try(record_.tries[--record_.try_count].kind, refusal);
+  refused_try(record_.tries[--record_.try_count].kind, why);
 }
 
 // The upstream had no place for it. Of a retry that was granted, this is all that is left.

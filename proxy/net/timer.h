@@ -1,7 +1,7 @@
 // A point in time at which somebody is called.
 //
-// Cheap to move: arming and disarming touch a list of the loop's timing wheel (timer_wheel.h), not
-// libuv. Never early, at most two ticks late.
+// Cheap to move: most moves touch the timer alone, some a list of the loop's timing wheel
+// (timer_wheel.h), none libuv. Never early, at most two ticks late.
 #pragma once
 
 #include "proxy/base/time.h"

@@ -85,6 +85,7 @@ void Transport::release() {
 void Transport::orphan() {
   if (owner_ != nullptr) *owner_ = nullptr;
   phase_ = Phase::Closed;
+  fd_ = -1;
   linger_.reset();
   release();
 }
@@ -358,6 +359,7 @@ void Transport::close_now() {
   if (phase_ == Phase::Closed) return;
   if (phase_ != Phase::Open) --loop_.lingering_;
   phase_ = Phase::Closed;
+  fd_ = -1;
   release();
   linger_.reset();
   cancel_deferred();

@@ -51,7 +51,7 @@ class Cluster final : public exchange::Upstream, private ClusterState::Member {
   void trim(std::size_t most) { spare_.trim(most); }
 
  private:
-  static constexpr std::size_t kMostSpare = 4096;
+  static constexpr std::size_t kMostSpare = 1024;
 
   void close_idle_for_others() override { pool_.close_idle_for_others(); }
 

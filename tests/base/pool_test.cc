@@ -42,6 +42,16 @@ TEST_CASE("a pool keeps no more than its bound") {
   CHECK(crowd.alive == 100);
 }
 
+TEST_CASE("trimming destroys what has waited longest") {
+  Crowd crowd{10};
+  const Counted* last = crowd.taken.front().get();
+  crowd.give_back(10);
+  crowd.pool.trim(1);
+  crowd.pool.trim(1);
+  CHECK(crowd.alive == 1);
+  CHECK(crowd.pool.take(crowd.alive).get() == last);
+}
+
 TEST_CASE("trimming keeps what was needed since the last time") {
   Crowd crowd{50};
   crowd.give_back(50);

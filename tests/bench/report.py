@@ -157,7 +157,8 @@ def tables(document):
         cpu.append([f"{name.split('-')[0]}: {each['title']}",
                     *(_or_none(each["peers"].get(peer, {}).get("cpu_us"), ".1f") for peer in peers),
                     *(_or_none(ours[f"over_{key}"], ".2f") for key in
-                      ("relay", "better", "envoy"))])
+                      ("relay", "better", "envoy")),
+                    f"{each['accepted']} of {each['rounds'] + each['broken_off']}"])
         if each["rate"]:
             latency += [[chart.SHOWN[peer], *(f"{row['latency_us'][key]:,.0f}" for key in QUANTILES),
                          f"{row['per_second']:,.0f}"] for peer, row in each["peers"].items()]
@@ -170,7 +171,8 @@ def tables(document):
     machine = document["machine"]
     versions = [version for name, version in machine["versions"].items() if name != "relay"]
     return {
-        "cpu": _table(["CPU, µs a request", *names, "/ relay", "/ better", "/ Envoy"], cpu),
+        "cpu": _table(["CPU, µs a request", *names, "/ relay", "/ better", "/ Envoy",
+                       "rounds"], cpu),
         "latency": _table(["latency, µs", *QUANTILES, "answered a second"], latency),
         "memory": _table(["resident, MiB", "fresh", "after a load", "after another",
                           f"{workloads.IDLE_CONNECTIONS:,} idle callers", "bytes a caller"], memory),

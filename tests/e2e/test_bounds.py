@@ -312,10 +312,10 @@ class ShareTest(Case):
             self.assertEqual([200] * count, [client.get().status for client in clients])
             return clients
         first = wave(100)  # so that all that requests need is there
-        before = daemon.resident_kib()
+        before = daemon.own_kib()
         idle = wave(1000)
-        each = (daemon.resident_kib() - before) * 1024 / len(idle)
-        self.assertLess(each, 900)  # 600, and pages of the program that come back
+        each = (daemon.own_kib() - before) * 1024 / len(idle)
+        self.assertLess(each, 700)
         self.assertEqual(200, first[0].get().status)
 
 

@@ -91,3 +91,28 @@ TEST_CASE("a scanner serves again after reset") {
   scanner.reset();
   CHECK(scanner.scan("\r\n", 100).kind == Kind::NeedMore);
 }
+
+// Blocks are 64 bytes: each byte of what ends a head, or spoils it, comes to each place of one.
+TEST_CASE("a head is the same wherever its lines end") {
+  for (std::size_t first = 1; first < 140; ++first) {
+    for (const std::size_t second : {std::size_t{1}, first, std::size_t{70}}) {
+      const std::string head =
+          "A: " + std::string(first, 'a') + "\r\nB: " + std::string(second, 'b') + "\r\n\r\n";
+      const std::string all = head + "more\n";
+      CAPTURE(first, second);
+      HeadScanner scanner;
+      const auto whole = scanner.scan(all, 1000);
+      REQUIRE(whole.kind == Kind::Complete);
+      REQUIRE(whole.length == head.size());
+      REQUIRE(scan_in_pieces(all, 1000).length == head.size());
+      REQUIRE(HeadScanner().scan(std::string_view(head).substr(0, head.size() - 1), 1000).kind ==
+              Kind::NeedMore);
+      for (const char spoiler : {'\n', '\r', '\0'}) {
+        std::string spoilt = head;
+        spoilt[3 + first / 2] = spoiler;
+        REQUIRE(HeadScanner().scan(spoilt, 1000).kind == Kind::Error);
+        REQUIRE(scan_in_pieces(spoilt, 1000).kind == Kind::Error);
+      }
+    }
+  }
+}

@@ -131,6 +131,9 @@ class Outrigger:
     def resident_kib(self):
         return process.resident_kib(self.pid)
 
+    def own_kib(self):
+        return process.own_kib(self.pid)
+
     # --- talking to it ---
 
     @property

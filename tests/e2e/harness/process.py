@@ -55,6 +55,11 @@ def resident_kib(pid):
     return int(status_field(pid, "VmRSS").split()[0])
 
 
+def own_kib(pid):
+    """Of that, what is not the text of a program or a library, which comes and goes in pages."""
+    return int(status_field(pid, "RssAnon").split()[0])
+
+
 def threads(pid):
     return [int(name) for name in os.listdir(f"/proc/{pid}/task")]
 
