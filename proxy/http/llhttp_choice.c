@@ -1,5 +1,5 @@
 // Which of llhttp's two builds runs, by what the CPU has (see CMakeLists.txt). Both
-// have the same states; the faster one also takes a space within a name, which parser.cc refuses.
+// have the same states.
 #include <llhttp.h>
 
 int llhttp__internal_execute(llhttp__internal_t* state, const char* p, const char* endp);

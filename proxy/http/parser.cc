@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstring>
 #include <limits>
 #include <optional>
 
@@ -13,75 +12,39 @@
 namespace outrigger::http {
 namespace {
 
-// Eight bytes at a time: those that are spaces become 0, and borrow.
-bool has_space(std::string_view text) {
-  constexpr std::uint64_t kEach = 0x0101010101010101;
-  const auto any = [](std::uint64_t eight) {
-    const std::uint64_t zero_where_space = eight ^ (kEach * ' ');
-    return ((zero_where_space - kEach) & ~zero_where_space & (kEach * 0x80)) != 0;
-  };
-  const auto any_from = [&](std::size_t at) {
-    std::uint64_t eight = 0;
-    std::memcpy(&eight, text.data() + at, sizeof eight);
-    return any(eight);
-  };
-  if (text.size() < 8) return std::ranges::find(text, ' ') != text.end();
-  for (std::size_t at = 0; at + 8 < text.size(); at += 8) {
-    if (any_from(at)) return true;
-  }
-  return any_from(text.size() - 8);
-}
-
 // Llhttp: fields and start line as views.
 
 struct Sink {
   Headers* headers = nullptr;
-  std::size_t room = 0;   // for so many more
-  std::string_view name;  // whose value has not been told
-  bool named = false;     // there is one
+  std::size_t room = 0;  // for so many more
+  std::string_view name;
   bool too_many = false;
-  bool bad_name = false;
 };
 
 Sink& sink_of(llhttp_t* parser) {
   return *static_cast<Sink*>(parser->data);
 }
 
-int add_field(Sink& sink, std::string_view value) {
+// A name is a token by llhttp's account, but for one of no bytes.
+int on_field(llhttp_t* parser, const char* at, std::size_t length) {
+  sink_of(parser).name = {at, length};
+  return length > 0 ? 0 : HPE_USER;
+}
+
+// Also told where there is none; it is then the beginning of the next line.
+int on_value(llhttp_t* parser, const char* at, std::size_t length) {
+  Sink& sink = sink_of(parser);
   if (sink.room == 0) {
     sink.too_many = true;
     return HPE_USER;
   }
   --sink.room;
-  sink.named = false;
-  const Field id = field_id(sink.name);
-  // Those that are known are tokens. What llhttp 8.1 takes for one besides: no name at all, and,
-  // where it is compiled for SSE4.2, spaces.
-  sink.bad_name = id == Field::Other && (sink.name.empty() || has_space(sink.name));
-  sink.headers->add(sink.name, trimmed(value), id);
-  return sink.bad_name ? HPE_USER : 0;
-}
-
-// Of a field without a value llhttp 8 says nothing: the next name or the end tells.
-int add_without_value(Sink& sink) {
-  return sink.named ? add_field(sink, {sink.name.data() + sink.name.size(), 0}) : 0;
-}
-
-int on_field(llhttp_t* parser, const char* at, std::size_t length) {
-  Sink& sink = sink_of(parser);
-  if (const int error = add_without_value(sink)) return error;
-  sink.name = {at, length};
-  sink.named = true;
+  sink.headers->add(sink.name, trimmed({at, length}));
   return 0;
 }
 
-int on_value(llhttp_t* parser, const char* at, std::size_t length) {
-  return add_field(sink_of(parser), {at, length});
-}
-
-int on_headers_complete(llhttp_t* parser) {
-  const int error = add_without_value(sink_of(parser));
-  return error ? error : HPE_PAUSED;
+int on_headers_complete(llhttp_t*) {
+  return HPE_PAUSED;
 }
 
 const llhttp_settings_t& settings() {
@@ -101,7 +64,6 @@ HeadError run(llhttp_t& parser, llhttp_type_t type, std::string_view block, Sink
   parser.data = &sink;
   const llhttp_errno_t error = llhttp_execute(&parser, block.data(), block.size());
   if (sink.too_many) return HeadError::HeadTooLarge;
-  if (sink.bad_name) return HeadError::Malformed;
   if (error == HPE_INVALID_METHOD) return HeadError::NotImplemented;
   if (error == HPE_INVALID_VERSION) return HeadError::VersionNotSupported;
   if (error != HPE_PAUSED) return HeadError::Malformed;

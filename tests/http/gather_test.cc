@@ -50,3 +50,20 @@ TEST_CASE("text that moves as it grows stays in its places") {
   CHECK(joined(gather) == expected + "end");
   CHECK(gather.pieces().size() <= Gather::kMaxPieces);
 }
+
+TEST_CASE("several share their stores, each with its own text and empty when it is cleared") {
+  Gather::Spare spare;
+  Gather one{spare}, other{spare};
+  one.text().append("one");
+  other.text().append("other");
+  CHECK(joined(one) == "one");
+  CHECK(joined(other) == "other");
+  one.clear();
+  other.add("body");
+  one.text().append("again");
+  CHECK(joined(other) == "otherbody");
+  CHECK(joined(one) == "again");
+  other.clear();
+  CHECK(other.empty());
+  CHECK(joined(one) == "again");
+}

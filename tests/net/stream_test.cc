@@ -386,5 +386,29 @@ TEST_CASE("what is no connected socket is not adopted") {
   CHECK(stream.error() == -ENOTCONN);
 }
 
+TEST_CASE("what a read has deferred runs before the next read of the same poll") {
+  Loop loop;
+  Pair one{loop};
+  Pair other{loop};
+  struct Later final : Deferred {
+    void run_deferred() override { ran = true; }
+    bool ran = false;
+  } later[2];
+  int unseen = 0;
+  const auto reads = [&](Later& mine, const Later& theirs) {
+    return [&](std::string_view) {
+      unseen += !theirs.ran && theirs.pending();
+      loop.defer(mine);
+    };
+  };
+  one.far.on_bytes = reads(later[0], later[1]);
+  other.far.on_bytes = reads(later[1], later[0]);
+  one.near.stream->write("a");
+  other.near.stream->write("b");
+  loop.run_once(true);
+  REQUIRE(one.far.received + other.far.received == 2);
+  CHECK(unseen == 0);
+}
+
 }  // namespace
 }  // namespace outrigger::net

@@ -24,11 +24,19 @@ struct User final : ConnectionUser {
   bool lost = false;
 };
 
+// What the connections of a worker share.
+struct Shared {
+  http::Gather::Spare gathers;
+  net::Loop loop;
+  Http1ConnectionFactory factory{loop, gathers};
+};
+
 // A PUT of ten bytes is on its way, and the other end reads what comes.
 struct Asked {
-  Asked() {
+  explicit Asked(std::shared_ptr<Shared> with = std::make_shared<Shared>())
+      : shared(std::move(with)) {
     const auto endpoint = std::make_shared<Endpoint>(1, door.listener->address());
-    connection = factory.connect(endpoint, 0, 10s);
+    connection = shared->factory.connect(endpoint, 0, 10s);
     connection->attach(user);
     REQUIRE(net::run_until(loop, [&] { return user.connected && !door.accepted.empty(); }));
     origin.take(std::move(door.accepted.front()));
@@ -40,9 +48,8 @@ struct Asked {
     connection->send_head(head, {});
   }
 
-  http::Gather::Spare gathers;
-  net::Loop loop;
-  Http1ConnectionFactory factory{loop, gathers};
+  std::shared_ptr<Shared> shared;
+  net::Loop& loop = shared->loop;
   net::Door door{loop, "127.0.0.1:0"};
   net::End origin;
   User user;
@@ -91,6 +98,27 @@ TEST_CASE("an answer to a body cut short does not make its connection reusable")
   REQUIRE(net::run_until(asked.loop, [&] { return asked.user.ended; }));
   CHECK(asked.user.status == 413);
   CHECK_FALSE(asked.connection->reusable());
+}
+
+TEST_CASE("what one response's head said holds to its end, whatever another's says meanwhile") {
+  Asked asked;
+  Asked other{asked.shared};
+  for (Asked* each : {&asked, &other}) {
+    each->connection->send_body("0123456789");
+    each->connection->send_end(nullptr);
+  }
+  asked.origin.stream->write("HTTP/1.1 200 OK\r\n\r\nas long as the connection");
+  REQUIRE(net::run_until(asked.loop, [&] { return asked.user.status == 200; }));
+  other.origin.stream->write("HTTP/1.1 201 Created\r\nContent-Length: 5\r\n\r\n01");
+  REQUIRE(net::run_until(asked.loop, [&] { return other.user.status == 201; }));
+
+  asked.origin.stream->close_when_drained(1s);
+  REQUIRE(net::run_until(asked.loop, [&] { return asked.user.ended || asked.user.lost; }));
+  CHECK(asked.user.ended);
+  CHECK_FALSE(asked.connection->reusable());
+  other.origin.stream->write("234");
+  REQUIRE(net::run_until(asked.loop, [&] { return other.user.ended; }));
+  CHECK(other.connection->reusable());
 }
 
 }  // namespace outrigger::upstream
