@@ -133,7 +133,10 @@ void Connection::drop_request() {
 void Connection::begin(std::string_view block, std::size_t beyond) {
   take_request();
   auto& exchange = request_->exchange;
-  exchange.head_block().assign(block);
+  // Not assign(), which GCC makes a loop of; it is not short.
+  std::string& kept = exchange.head_block();
+  kept.resize(block.size());
+  std::ranges::copy(block, kept.begin());
   let_go(std::move(waiting_));
   ++requests_;
   end_last_call();

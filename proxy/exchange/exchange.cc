@@ -108,10 +108,10 @@ void Exchange::reset(Scope& scope, const ListenerRoutes& listener, Caller& calle
 }
 
 void Exchange::trim() {
-  for (std::string* buffer : {&head_block_, &kept_body_}) {
-    buffer->clear();
-    if (buffer->capacity() > kKeptCapacity) buffer->shrink_to_fit();
-  }
+  clear_and_keep(kept_body_, kKeptCapacity);
+  if (head_block_.capacity() <= kKeptCapacity) return;
+  head_block_.clear();
+  head_block_.shrink_to_fit();
 }
 
 void Exchange::name_request() {

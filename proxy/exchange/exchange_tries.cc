@@ -174,7 +174,7 @@ void Exchange::start_mirror(const TryRequest& first) {
   if (route_->mirror == kNoIndex || !scope_->mirrors || upgrade_allowed_) return;
   if (scope_->random->unit() * 100 >= route_->config->mirror->percent) return;
   mirror_ = scope_->mirrors->begin(*scope_, *route_, first);
-  if (mirror_ && !mirror_->add(kept_body_)) mirror_ = nullptr;
+  if (mirror_ && !mirror_->add(view(kept_body_))) mirror_ = nullptr;
   if (request_complete_) send_mirror();
 }
 
@@ -257,7 +257,7 @@ void Exchange::refused_try(TryKind kind, const Refusal& refusal) {
 }
 
 void Exchange::on_try_ready(Lane& lane) {
-  lane.attempt->send_body(kept_body_);
+  lane.attempt->send_body(view(kept_body_));
   if (request_complete_) lane.attempt->send_end(trailers_);
   const bool flowing = lane.attempt->flush();
   if (kept_body_.size() > most_kept()) {
@@ -292,7 +292,7 @@ void Exchange::on_body(std::string_view bytes) {
   }
   const bool fits = body_replayable_ && kept_body_.size() + bytes.size() <= most_kept();
   const bool sendable = main_->connected();
-  if (fits || !sendable) kept_body_.append(bytes);
+  if (fits || !sendable) append_to(kept_body_, bytes);
   if (!sendable) {
     if (kept_body_.size() > most_kept() && !body_paused_) {
       body_paused_ = true;

@@ -1,5 +1,5 @@
 // What is to leave in one write: own text (heads, chunk sizes) between body bytes that belong to
-// somebody else, in order and without a copy of the latter.
+// somebody else, in order. Few bytes are copied to the text; many are not.
 //
 // Most are empty at most times, so the many of a worker share few stores: one is taken at the first
 // use, and given back by clear() for the next, warm.
@@ -20,6 +20,9 @@ namespace outrigger::http {
 // What a Gather holds while it is not empty.
 struct GatherStore {
   static constexpr std::size_t kMaxPieces = 32;
+  // A copy of so many costs less than what the kernel takes for two pieces instead of one: by 0.25
+  // µs for 1 KiB, 0.17 for this many.
+  static constexpr std::size_t kMostCopied = 4096;
 
   struct Piece {
     const char* data = nullptr;  // null: own text at `offset`, which may move as it grows
@@ -28,6 +31,7 @@ struct GatherStore {
   };
 
   void add(std::string_view bytes) {
+    if (bytes.size() <= kMostCopied) return text.append_many(bytes);
     seal();
     pieces[count++] = {bytes.data(), 0, bytes.size()};
   }
@@ -77,7 +81,9 @@ class Gather {
 
   bool empty() const { return !store_ || store_->empty(); }
   // No room for another add() with text on both sides: write and clear first.
-  bool full() const { return store_ && store_->count + 4 > kMaxPieces; }
+  bool full() const {
+    return store_ && (store_->count + 4 > kMaxPieces || store_->text.size() >= OutBuffer::kKept);
+  }
 
   // In order; valid until the next call of anything here.
   std::span<const std::string_view> pieces() { return store().pieces_in_order(); }

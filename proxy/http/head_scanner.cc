@@ -8,6 +8,8 @@
 #include <emmintrin.h>
 #endif
 
+#include "proxy/http/tokens.h"
+
 namespace outrigger::http {
 namespace {
 
@@ -17,8 +19,8 @@ Outcome refused(HeadError error) {
   return {.kind = Outcome::Kind::Error, .error = error};
 }
 
-bool blank(char c) {
-  return c == ' ' || c == '\t';
+bool control(char c) {
+  return static_cast<unsigned char>(c) < 0x20;
 }
 
 // Whether a line ends there; two bytes are looked at.
@@ -28,55 +30,56 @@ bool ends_line(const char* at) {
 
 constexpr std::size_t kBlock = 64;
 
-// Which of the bytes of a block are control characters, a bit each.
-std::uint64_t controls_in(const char* at) {
-  std::uint64_t controls = 0;
+// Which of the bytes of a block are control characters or beyond ASCII, a bit each: as signed
+// numbers these are the lowest, which takes one step less than to leave the latter out.
+std::uint64_t low_bytes_in(const char* at) {
+  std::uint64_t low = 0;
 #ifdef __SSE2__
-  const __m128i highest = _mm_set1_epi8(0x1f);
+  const __m128i lowest_other = _mm_set1_epi8(0x20);
   for (std::size_t i = 0; i < kBlock; i += 16) {
     const __m128i sixteen = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at + i));
-    const __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(sixteen, highest), sixteen);
-    controls |= std::uint64_t{static_cast<std::uint16_t>(_mm_movemask_epi8(low))} << i;
+    const __m128i lower = _mm_cmplt_epi8(sixteen, lowest_other);
+    low |= std::uint64_t{static_cast<std::uint16_t>(_mm_movemask_epi8(lower))} << i;
   }
 #else
   for (std::size_t i = 0; i < kBlock; ++i) {
-    controls |= std::uint64_t{static_cast<unsigned char>(at[i]) < 0x20} << i;
+    low |= std::uint64_t{static_cast<signed char>(at[i]) < 0x20} << i;
   }
 #endif
-  return controls;
+  return low;
 }
 
 // Of those from `at` on, as many as there are.
-std::uint64_t controls_from(std::string_view bytes, std::size_t at) {
+std::uint64_t low_bytes_from(std::string_view bytes, std::size_t at) {
   const std::size_t rest = bytes.size() - at;
-  if (rest >= kBlock) return controls_in(bytes.data() + at);
+  if (rest >= kBlock) return low_bytes_in(bytes.data() + at);
   if (bytes.size() >= kBlock) {  // the last block, without what was looked at before
-    return controls_in(bytes.data() + bytes.size() - kBlock) >> (kBlock - rest);
+    return low_bytes_in(bytes.data() + bytes.size() - kBlock) >> (kBlock - rest);
   }
   char block[kBlock];
   std::memset(block, '.', kBlock);
   std::memcpy(block, bytes.data() + at, rest);
-  return controls_in(block);
+  return low_bytes_in(block);
 }
 
 }  // namespace
 
-// What ends a line stands out from what is in it by being a control character, and of those a head
-// has no others than tabs. So whole blocks are passed over, and each line costs a few steps.
+// What ends a line stands out from what is in it by being a control character, of which a head has
+// no others than tabs. So whole blocks are passed over, and each line costs a few steps.
 Outcome HeadScanner::scan(std::string_view bytes, std::size_t max_bytes) {
   // What lies beyond the bound is not looked at, so that pieces and the whole end alike.
   const std::size_t size = std::min(bytes.size(), max_bytes);
   const char* const seen = bytes.data();
   std::size_t line = line_;  // where it begins
   std::size_t next = next_;  // what is before has been looked at
-  if (line < size && blank(seen[line])) return refused(HeadError::Malformed);
+  if (line < size && is_blank(seen[line])) return refused(HeadError::Malformed);
   for (std::size_t block = next; block < size; block += kBlock) {
-    std::uint64_t controls = controls_from(bytes.substr(0, size), block);
-    while (controls != 0) {
-      const std::size_t at = block + static_cast<std::size_t>(std::countr_zero(controls));
-      controls &= controls - 1;
+    std::uint64_t low = low_bytes_from(bytes.substr(0, size), block);
+    while (low != 0) {
+      const std::size_t at = block + static_cast<std::size_t>(std::countr_zero(low));
+      low &= low - 1;
       if (at + 1 < size && ends_line(seen + at)) [[likely]] {
-        controls &= controls - 1;  // the LF; where it is in the next block, none is left here
+        low &= low - 1;  // the LF; where it is in the next block, none is left here
         const bool empty = at == line;
         line = next = at + 2;
         if (empty) {
@@ -85,8 +88,8 @@ Outcome HeadScanner::scan(std::string_view bytes, std::size_t max_bytes) {
         } else {
           begun_ = true;
         }
-        if (line < size && blank(seen[line])) return refused(HeadError::Malformed);
-      } else if (at >= next && seen[at] != '\t') {
+        if (line < size && is_blank(seen[line])) return refused(HeadError::Malformed);
+      } else if (at >= next && control(seen[at]) && seen[at] != '\t') {
         const bool half_an_end = seen[at] == '\r' && at + 1 == size;
         if (!half_an_end) return refused(HeadError::Malformed);
       }

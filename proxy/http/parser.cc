@@ -31,7 +31,8 @@ int on_field(llhttp_t* parser, const char* at, std::size_t length) {
   return length > 0 ? 0 : HPE_USER;
 }
 
-// Also told where there is none; it is then the beginning of the next line.
+// Without the white space before it, but with what is behind it. Also told where there is none; it
+// is then the beginning of the next line.
 int on_value(llhttp_t* parser, const char* at, std::size_t length) {
   Sink& sink = sink_of(parser);
   if (sink.room == 0) {
@@ -39,7 +40,8 @@ int on_value(llhttp_t* parser, const char* at, std::size_t length) {
     return HPE_USER;
   }
   --sink.room;
-  sink.headers->add(sink.name, trimmed({at, length}));
+  while (length > 0 && is_blank(at[length - 1])) --length;
+  sink.headers->add(sink.name, {at, length});
   return 0;
 }
 

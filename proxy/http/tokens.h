@@ -48,10 +48,13 @@ inline bool is_field_value(std::string_view text) {
   });
 }
 
+inline bool is_blank(char c) {
+  return c == ' ' || c == '\t';
+}
+
 inline std::string_view trimmed(std::string_view text) {
-  const auto blank = [](char c) { return c == ' ' || c == '\t'; };
-  while (!text.empty() && blank(text.front())) text.remove_prefix(1);
-  while (!text.empty() && blank(text.back())) text.remove_suffix(1);
+  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
   return text;
 }
 

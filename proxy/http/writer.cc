@@ -42,7 +42,9 @@ class Passed {
     return b.data() == end + 2 && std::memcmp(end, two, 2) == 0;
   }
   void write() {
-    if (!stretch_.empty()) out_.append_all(stretch_, "\r\n");
+    if (stretch_.empty()) return;
+    out_.append_many(stretch_);
+    out_.append("\r\n");
     stretch_ = {};
   }
 

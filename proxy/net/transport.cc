@@ -226,7 +226,7 @@ void Transport::enqueue(std::span<const std::string_view> pieces, std::size_t sk
   if (!queue_) queue_ = loop_.take_write_queue();
   for (const auto piece : pieces) {
     const std::size_t skipped = std::min(skip, piece.size());
-    queue_->gathering.append(piece.substr(skipped));
+    append_to(queue_->gathering, piece.substr(skipped));
     skip -= skipped;
   }
   queue_->count();
@@ -248,7 +248,7 @@ void Transport::flush() {
 void Transport::on_written(int status) {
   // After an error libuv does not say how much had gone: all of it may have.
   bytes_taken_ += queue_->in_flight.size();
-  WriteQueue::clear(queue_->in_flight);
+  clear_and_keep(queue_->in_flight, WriteQueue::kKeptBuffer);
   if (phase_ != Phase::Closed && status == 0) flush();
   drop_empty_queue();
   if (phase_ == Phase::Closed) return;
@@ -261,7 +261,7 @@ void Transport::drop_empty_queue() {
   if (!queue_) return;
   queue_->count();
   if (!queue_->empty()) return;
-  WriteQueue::clear(queue_->gathering);
+  clear_and_keep(queue_->gathering, WriteQueue::kKeptBuffer);
   loop_.keep_write_queue(std::move(queue_));
 }
 

@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 
+#include "proxy/base/bytes.h"
 #include "proxy/net/deferred.h"
 #include "proxy/net/handle.h"
 #include "proxy/net/loop.h"
@@ -27,15 +28,11 @@ struct WriteQueue {
   static constexpr std::size_t kKeptBuffer = 16 * 1024;
 
   bool empty() const { return in_flight.empty() && gathering.empty(); }
-  static void clear(std::string& buffer) {
-    buffer.clear();
-    if (buffer.capacity() > kKeptBuffer) buffer.shrink_to_fit();
-  }
   void count() { charge.set(gathering.size() + in_flight.size()); }
 
   uv_write_t request;
-  std::string in_flight;
-  std::string gathering;
+  Bytes in_flight;
+  Bytes gathering;
   BufferCharge charge;  // of the two
 };
 

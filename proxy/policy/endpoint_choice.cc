@@ -21,6 +21,11 @@ double nanoseconds(Duration d) {
   return static_cast<double>(std::max(d, Duration{}).count());
 }
 
+// No weight comes near 2^63; of a signed number it takes one instruction.
+double as_double(std::uint64_t weight) {
+  return static_cast<double>(static_cast<std::int64_t>(weight));
+}
+
 Duration duration(double nanoseconds) {
   return Duration{static_cast<Duration::rep>(nanoseconds)};
 }
@@ -48,6 +53,7 @@ void EndpointChoice::enter(std::uint32_t slot) {
   Pool& pool = pools_[entry.pool];
   entry.due = std::min(entry.due, entry.turn) + pool.clock;
   pool.weights.set(slot, entry.effective);
+  pool.heaviest = std::max(pool.heaviest, entry.effective);
   pool.turns.set(slot, {.due = entry.due, .slot = slot, .taken = true});
   ++selectable_;
 }
@@ -245,21 +251,40 @@ std::optional<std::uint32_t> EndpointChoice::take_turn(Pool& pool) {
 std::optional<std::uint32_t> EndpointChoice::draw(const Pool& pool, TimePoint now) {
   const auto total = pool.weights.whole();
   if (total == 0) return std::nullopt;
-  const auto first = pool.weights.find(point_below(total));
-  const auto weight = pool.weights.at(first.slot);
-  if (settings_.policy == config::LoadBalancerPolicy::Random || weight == total) return first.slot;
+  if (selectable_ == 1) return pool.weights.find(0);
+  const std::uint64_t bits = random_.next();
+  auto first = guess(pool, static_cast<std::uint32_t>(bits));
+  if (!first) first = pool.weights.find(point_below(total));
+  const auto weight = pool.weights.at(*first);
+  if (settings_.policy == config::LoadBalancerPolicy::Random || weight == total) return first;
 
-  // The second from the rest: the first's stretch of the weights is stepped over.
-  auto point = point_below(total - weight);
-  if (point >= first.start) point += weight;
-  return better(first.slot, pool.weights.find(point).slot, now);
+  auto second = guess(pool, static_cast<std::uint32_t>(bits >> 32), first);
+  if (!second) {
+    // From the rest: the first's stretch of the weights is stepped over.
+    auto point = point_below(total - weight);
+    if (point >= pool.weights.before(*first)) point += weight;
+    second = pool.weights.find(point);
+  }
+  return better(*first, *second, now);
+}
+
+// By weight, but never `but`: a slot at random, which stands with the odds of its weight to the
+// heaviest. Among many that are alike it does, and no tree is walked.
+std::optional<std::uint32_t> EndpointChoice::guess(const Pool& pool, std::uint32_t random_bits,
+                                                   std::optional<std::uint32_t> but) {
+  const auto slot =
+      static_cast<std::uint32_t>(std::uint64_t{random_bits} * pool.weights.capacity() >> 32);
+  const auto weight = pool.weights.at(slot);
+  if (weight == 0 || slot == but) return std::nullopt;
+  if (weight < pool.heaviest && point_below(pool.heaviest) >= weight) return std::nullopt;
+  return slot;
 }
 
 // Among the usable ones, where the table has none or does not stand yet.
 std::optional<std::uint32_t> EndpointChoice::place_directly(const Pool& pool, std::uint64_t hash) {
   const auto total = pool.weights.whole();
   if (total == 0) return std::nullopt;
-  return pool.weights.find(hash % total).slot;
+  return pool.weights.find(hash % total);
 }
 
 // From the key's place in the pool's table on to the first endpoint that may be used.
@@ -291,7 +316,7 @@ bool EndpointChoice::takes(const Slot& slot, std::uint64_t hash) const {
 
 // 53 random bits: no sum of kMaxEndpoints 32-bit weights, scaled, needs more.
 std::uint64_t EndpointChoice::point_below(std::uint64_t bound) {
-  return static_cast<std::uint64_t>(random_.unit() * static_cast<double>(bound));
+  return static_cast<std::uint64_t>(static_cast<std::int64_t>(random_.unit() * as_double(bound)));
 }
 
 std::uint32_t EndpointChoice::better(std::uint32_t first, std::uint32_t second,
@@ -306,7 +331,7 @@ std::uint32_t EndpointChoice::better(std::uint32_t first, std::uint32_t second,
 }
 
 double EndpointChoice::load(const Slot& slot) const {
-  return slot.in_flight * (mean_weight_ / static_cast<double>(slot.effective)) + 1;
+  return slot.in_flight * (mean_weight_ / as_double(slot.effective)) + 1;
 }
 
 double EndpointChoice::cost(const Slot& slot, TimePoint now) const {

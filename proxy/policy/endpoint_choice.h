@@ -144,9 +144,10 @@ class EndpointChoice {
   struct Pool {
     std::uint32_t priority = 0;
     bool own_zone = false;
-    WeightTree weights;       // of the usable slots
-    TurnTree turns;           // of the usable slots
-    std::uint64_t clock = 0;  // round robin: the latest turn served
+    WeightTree weights;          // of the usable slots
+    TurnTree turns;              // of the usable slots
+    std::uint64_t heaviest = 0;  // no weight was ever above it
+    std::uint64_t clock = 0;     // round robin: the latest turn served
     std::uint32_t members = 0;
     std::uint32_t passing = 0;  // members that pass their health checks
     std::uint32_t healthy = 0;  // members in service that pass them, or in panic
@@ -182,6 +183,8 @@ class EndpointChoice {
   std::optional<std::uint32_t> look_up(std::uint32_t pool, std::uint64_t hash,
                                        std::span<const std::uint32_t> avoid) const;
   bool takes(const Slot& slot, std::uint64_t hash) const;
+  std::optional<std::uint32_t> guess(const Pool& pool, std::uint32_t random_bits,
+                                     std::optional<std::uint32_t> but = {});
   std::uint64_t point_below(std::uint64_t bound);
   std::uint32_t better(std::uint32_t first, std::uint32_t second, TimePoint now) const;
   double load(const Slot& slot) const;

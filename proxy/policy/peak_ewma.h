@@ -18,7 +18,7 @@ inline constexpr Duration kEwmaTimeConstant = std::chrono::seconds(10);
 // e to the -x, for x >= 0. Where samples are frequent x is small, and five terms are right to 3e-7.
 inline double decay(double x) {
   constexpr double kSmall = 0.125;
-  return x < kSmall ? 1 - x * (1 - x / 2 * (1 - x / 3 * (1 - x / 4))) : std::exp(-x);
+  return x < kSmall ? 1 - x * (1 - x * (1.0 / 2 - x * (1.0 / 6 - x * (1.0 / 24)))) : std::exp(-x);
 }
 
 // In nanoseconds. Times may come slightly out of order, as several workers tell theirs.
@@ -45,7 +45,8 @@ class PeakEwma {
 
  private:
   double share_left(TimePoint now) const {
-    return now <= at_ ? 1.0 : decay(seconds(now - at_) / seconds(kEwmaTimeConstant));
+    constexpr double kEach = 1 / static_cast<double>(kEwmaTimeConstant.count());
+    return now <= at_ ? 1.0 : decay(static_cast<double>((now - at_).count()) * kEach);
   }
 
   double value_ = 0;

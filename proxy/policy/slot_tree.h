@@ -52,20 +52,22 @@ class SlotTree {
 // Weights, and the slot in which a point of their sum falls.
 class WeightTree : public SlotTree<std::uint64_t, std::plus<std::uint64_t>> {
  public:
-  struct Found {
-    std::uint32_t slot;
-    std::uint64_t start;  // the sum of the weights before it
-  };
-
   // `point` < whole().
-  Found find(std::uint64_t point) const {
+  std::uint32_t find(std::uint64_t point) const {
     std::uint32_t i = 1;
-    std::uint64_t start = 0;
     while (i < capacity()) {
       i *= 2;
-      if (point - start >= node(i)) start += node(i++);
+      if (point >= node(i)) point -= node(i++);
     }
-    return {i - capacity(), start};
+    return i - capacity();
+  }
+  // The sum of the weights before `slot`.
+  std::uint64_t before(std::uint32_t slot) const {
+    std::uint64_t sum = 0;
+    for (std::uint32_t i = capacity() + slot; i > 1; i /= 2) {
+      if (i % 2 == 1) sum += node(i - 1);
+    }
+    return sum;
   }
 };
 

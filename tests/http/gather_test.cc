@@ -22,26 +22,42 @@ TEST_CASE("own text and others' bytes leave in order") {
   CHECK(gather.empty());
   gather.text().append("head ");
   gather.text().append("more ");
-  const std::string body = "body";
+  const std::string body(GatherStore::kMostCopied + 1, 'b');
   gather.add(body);
   gather.add("");
   gather.text().append(" end");
   CHECK_FALSE(gather.empty());
   REQUIRE(gather.pieces().size() == 3);
   CHECK(gather.pieces()[1].data() == body.data());
-  CHECK(joined(gather) == "head more body end");
+  CHECK(joined(gather) == "head more " + body + " end");
   gather.clear();
   CHECK(gather.empty());
   CHECK(joined(gather).empty());
+}
+
+TEST_CASE("few bytes leave with the text, in one piece, until it is full") {
+  Gather::Spare spare;
+  Gather gather{spare};
+  std::string expected;
+  const std::string body(GatherStore::kMostCopied, 'b');
+  while (!gather.full()) {
+    gather.text().append("head ");
+    gather.add(body);
+    gather.add("end");
+    expected += "head " + body + "end";
+    REQUIRE(expected.size() < 100'000);
+  }
+  REQUIRE(gather.pieces().size() == 1);
+  CHECK(joined(gather) == expected);
 }
 
 TEST_CASE("text that moves as it grows stays in its places") {
   Gather::Spare spare;
   Gather gather{spare};
   std::string expected;
-  const std::string body = "0123456789";
+  const std::string body(GatherStore::kMostCopied + 1, 'b');
   while (!gather.full()) {
-    const std::string own(500, static_cast<char>('a' + expected.size() % 26));
+    const std::string own(200, static_cast<char>('a' + expected.size() % 26));
     gather.text().append(own);
     gather.add(body);
     expected += own + body;

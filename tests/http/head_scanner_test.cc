@@ -107,6 +107,10 @@ TEST_CASE("a head is the same wherever its lines end") {
       REQUIRE(scan_in_pieces(all, 1000).length == head.size());
       REQUIRE(HeadScanner().scan(std::string_view(head).substr(0, head.size() - 1), 1000).kind ==
               Kind::NeedMore);
+      std::string beyond_ascii = head;
+      for (std::size_t at = 3; at < 3 + first; ++at) beyond_ascii[at] = '\xe9';
+      REQUIRE(HeadScanner().scan(beyond_ascii, 1000).length == head.size());
+      REQUIRE(scan_in_pieces(beyond_ascii, 1000).length == head.size());
       for (const char spoiler : {'\n', '\r', '\0'}) {
         std::string spoilt = head;
         spoilt[3 + first / 2] = spoiler;

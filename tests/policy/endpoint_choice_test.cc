@@ -94,6 +94,30 @@ TEST_CASE("idle endpoints of equal latency get shares by weight under every poli
   }
 }
 
+// Few of many, one of them heavy, are seldom found by guessing; without the heaviest the others'
+// weights are far below what has been seen.
+TEST_CASE("few of many endpoints get shares by weight, whatever weights there were before") {
+  for (const auto policy : kAllPolicies) {
+    EndpointChoice choice({.policy = policy}, Random{7});
+    for (std::uint32_t slot = 0; slot < 1000; ++slot) choice.add(slot, 1, t0);
+    choice.set_weight(3, 500);
+    choice.set_weight(5, 3);
+    for (std::uint32_t slot = 0; slot < 1000; ++slot) {
+      choice.set_selectable(slot, slot == 4 || slot == 5 || slot == 9);
+    }
+    const auto counts = count_choices(choice, t0);
+    for (const std::uint32_t slot : {4u, 9u}) CHECK(is_share(counts[slot], 0.2));
+    CHECK(is_share(counts[5], 0.6));
+    if (policy != Policy::P2cEwma) continue;
+    // The second is drawn from the rest by weight: slow, the 5 keeps nothing.
+    for (const std::uint32_t slot : {4u, 9u}) sample(choice, slot, t0, 1ms);
+    sample(choice, 5, t0, 1s);
+    const auto slow = count_choices(choice, t0);
+    CHECK(is_share(slow[4], 0.5));
+    CHECK(is_share(slow[9], 0.5));
+  }
+}
+
 TEST_CASE("what is not selectable, removed or without weight is never chosen") {
   for (const auto policy : kAllPolicies) {
     auto choice = make_choice(policy, {1, 1, 1, 1, 0});
