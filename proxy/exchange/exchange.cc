@@ -107,6 +107,7 @@ void Exchange::reset(Scope& scope, const ListenerRoutes& listener, Caller& calle
   if (scope.detailed) addresses_.clear();
 }
 
+// The head stays as long as it is: the next one, about as long, is copied over it.
 void Exchange::trim() {
   clear_and_keep(kept_body_, kKeptCapacity);
   if (head_block_.capacity() <= kKeptCapacity) return;

@@ -228,7 +228,7 @@ class Exchange final : private policy::RetryGate {
   bool next_fresh_ = false;              // the next try takes a new connection
   std::uint32_t hashed_for_ = kNoIndex;  // the upstream that hash_ is for
 
-  Bytes kept_body_;  // for another try, or until the first one can take it
+  KeptBytes kept_body_;  // for another try, or until the first one can take it
   BufferCharge kept_charge_;
   std::string head_block_;
   http::RequestHead head_;

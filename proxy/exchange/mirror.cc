@@ -49,7 +49,7 @@ bool Mirror::add(std::string_view bytes) {
     drop(MirrorDrop::BodyTooLarge);
     return false;
   }
-  body_.append(bytes);
+  append_to(body_, bytes);
   return true;
 }
 
@@ -72,7 +72,7 @@ void Mirror::run() {
 // The try.
 
 void Mirror::on_try_ready() {
-  attempt_->send_body(body_);
+  attempt_->send_body(view(body_));
   attempt_->send_end(nullptr);
 }
 
@@ -129,10 +129,7 @@ void Mirror::finish() {
   scope_->observer->on_mirror(record_);
   --scope_->users;
   scope_ = nullptr;
-  if (body_.capacity() > kKeptCapacity) {
-    body_.clear();
-    body_.shrink_to_fit();
-  }
+  clear_and_keep(body_, kKeptCapacity);
   pool_.spare_.push_back(this);
 }
 

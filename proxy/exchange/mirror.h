@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "proxy/base/bytes.h"
 #include "proxy/exchange/ports.h"
 #include "proxy/exchange/record.h"
 
@@ -67,7 +68,7 @@ class Mirror final : private AttemptEvents, private Task {
   const Route* route_ = nullptr;
   std::string head_block_;
   std::string client_ip_, request_id_;
-  std::string body_;
+  KeptBytes body_;
   http::RequestHead head_;
   TryRequest request_;
   AttemptPtr attempt_;

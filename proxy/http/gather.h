@@ -31,7 +31,8 @@ struct GatherStore {
   };
 
   void add(std::string_view bytes) {
-    if (bytes.size() <= kMostCopied) return text.append_many(bytes);
+    const bool keeps = text.size() + bytes.size() <= OutBuffer::kKept / 2;  // its memory for long
+    if (bytes.size() <= kMostCopied && keeps) return text.append_many(bytes);
     seal();
     pieces[count++] = {bytes.data(), 0, bytes.size()};
   }
@@ -81,9 +82,7 @@ class Gather {
 
   bool empty() const { return !store_ || store_->empty(); }
   // No room for another add() with text on both sides: write and clear first.
-  bool full() const {
-    return store_ && (store_->count + 4 > kMaxPieces || store_->text.size() >= OutBuffer::kKept);
-  }
+  bool full() const { return store_ && store_->count + 4 > kMaxPieces; }
 
   // In order; valid until the next call of anything here.
   std::span<const std::string_view> pieces() { return store().pieces_in_order(); }

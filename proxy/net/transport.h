@@ -31,8 +31,8 @@ struct WriteQueue {
   void count() { charge.set(gathering.size() + in_flight.size()); }
 
   uv_write_t request;
-  Bytes in_flight;
-  Bytes gathering;
+  KeptBytes in_flight;
+  KeptBytes gathering;
   BufferCharge charge;  // of the two
 };
 

@@ -146,7 +146,7 @@ class EndpointChoice {
     bool own_zone = false;
     WeightTree weights;          // of the usable slots
     TurnTree turns;              // of the usable slots
-    std::uint64_t heaviest = 0;  // no weight was ever above it
+    std::uint64_t heaviest = 0;  // no weight is above it
     std::uint64_t clock = 0;     // round robin: the latest turn served
     std::uint32_t members = 0;
     std::uint32_t passing = 0;  // members that pass their health checks

@@ -48,6 +48,12 @@ void EndpointChoice::set_change() {
   tables_stale_ = true;
   regroup();
   review_panic();
+  for (Pool& pool : pools_) pool.heaviest = 0;
+  for (const Slot& slot : slots_) {
+    if (!usable(slot)) continue;
+    Pool& pool = pools_[slot.pool];
+    pool.heaviest = std::max(pool.heaviest, slot.effective);
+  }
 }
 
 void EndpointChoice::count(const Slot& slot, int by) {

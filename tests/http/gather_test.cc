@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "tests/support/allocations.h"
 #include "tests/support/catch.h"
 
 using namespace outrigger::http;
@@ -35,20 +36,42 @@ TEST_CASE("own text and others' bytes leave in order") {
   CHECK(joined(gather).empty());
 }
 
-TEST_CASE("few bytes leave with the text, in one piece, until it is full") {
+TEST_CASE("few bytes leave with the text, in one piece") {
   Gather::Spare spare;
   Gather gather{spare};
-  std::string expected;
   const std::string body(GatherStore::kMostCopied, 'b');
-  while (!gather.full()) {
-    gather.text().append("head ");
-    gather.add(body);
-    gather.add("end");
-    expected += "head " + body + "end";
-    REQUIRE(expected.size() < 100'000);
-  }
+  gather.text().append("head ");
+  gather.add(body);
+  gather.add(" end");
   REQUIRE(gather.pieces().size() == 1);
-  CHECK(joined(gather) == expected);
+  CHECK(joined(gather) == "head " + body + " end");
+}
+
+TEST_CASE("small chunks are gathered up to a bound, and without an allocation once warm") {
+  for (const std::size_t size : {std::size_t{1}, std::size_t{100}, GatherStore::kMostCopied}) {
+    CAPTURE(size);
+    Gather::Spare spare;
+    Gather gather{spare};
+    const std::string body(size, 'b');
+    const auto fill = [&] {
+      std::size_t chunks = 0;
+      for (; !gather.full(); ++chunks) {
+        gather.text().append("size\r\n");
+        gather.add(body);
+        gather.text().append("\r\n");
+      }
+      return chunks;
+    };
+    const std::size_t chunks = fill();
+    std::string expected;
+    for (std::size_t i = 0; i < chunks; ++i) expected += "size\r\n" + body + "\r\n";
+    CHECK(joined(gather) == expected);
+    CHECK(expected.size() < 100'000);
+    gather.clear();
+    const auto before = outrigger::test::allocations();
+    CHECK(fill() == chunks);
+    CHECK(outrigger::test::allocations() == before);
+  }
 }
 
 TEST_CASE("text that moves as it grows stays in its places") {

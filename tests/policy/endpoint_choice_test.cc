@@ -27,7 +27,7 @@ EndpointChoice make_choice(Policy policy, std::initializer_list<std::uint32_t> w
 std::vector<int> count_choices(EndpointChoice& choice, TimePoint now, int draws = kDraws,
                                std::vector<std::uint32_t> avoid = {}) {
   std::vector<int> counts(16);
-  for (int i = 0; i < draws; ++i) ++counts[choice.choose(now, avoid, false).value()];
+  for (int i = 0; i < draws; ++i) ++counts.at(choice.choose(now, avoid, false).value());
   return counts;
 }
 
@@ -94,27 +94,44 @@ TEST_CASE("idle endpoints of equal latency get shares by weight under every poli
   }
 }
 
-// Few of many, one of them heavy, are seldom found by guessing; without the heaviest the others'
-// weights are far below what has been seen.
-TEST_CASE("few of many endpoints get shares by weight, whatever weights there were before") {
+// Of few among many slots, and of such that are far below the heaviest, most are found by the tree;
+// of many alike, by a guess.
+TEST_CASE("whatever weights there are and were, shares are by weight") {
   for (const auto policy : kAllPolicies) {
     EndpointChoice choice({.policy = policy}, Random{7});
     for (std::uint32_t slot = 0; slot < 1000; ++slot) choice.add(slot, 1, t0);
-    choice.set_weight(3, 500);
     choice.set_weight(5, 3);
+    choice.set_weight(9, 2);
+    choice.set_weight(11, 500);
     for (std::uint32_t slot = 0; slot < 1000; ++slot) {
       choice.set_selectable(slot, slot == 4 || slot == 5 || slot == 9);
     }
+    for (const bool heavy_one_left : {false, true}) {
+      if (heavy_one_left) choice.remove(11);
+      const auto counts = count_choices(choice, t0);
+      CHECK(is_share(counts[4], 1.0 / 6));
+      CHECK(is_share(counts[9], 2.0 / 6));
+      CHECK(is_share(counts[5], 3.0 / 6));
+    }
+  }
+}
+
+TEST_CASE("the second of two drawn is drawn by weight from the rest") {
+  for (const std::uint32_t others : {0u, 12u}) {  // slots that are not selectable
+    EndpointChoice choice({.policy = Policy::P2cEwma}, Random{7});
+    std::uint32_t slot = 0;
+    for (const std::uint32_t weight : {1, 2, 4, 8}) choice.add(slot++, weight, t0);
+    for (; slot < 4 + others; ++slot) {
+      choice.add(slot, 1, t0);
+      choice.set_selectable(slot, false);
+    }
+    for (const std::uint32_t fast : {0u, 1u, 2u}) sample(choice, fast, t0, 1ms);
+    sample(choice, 3, t0, 1s);
     const auto counts = count_choices(choice, t0);
-    for (const std::uint32_t slot : {4u, 9u}) CHECK(is_share(counts[slot], 0.2));
-    CHECK(is_share(counts[5], 0.6));
-    if (policy != Policy::P2cEwma) continue;
-    // The second is drawn from the rest by weight: slow, the 5 keeps nothing.
-    for (const std::uint32_t slot : {4u, 9u}) sample(choice, slot, t0, 1ms);
-    sample(choice, 5, t0, 1s);
-    const auto slow = count_choices(choice, t0);
-    CHECK(is_share(slow[4], 0.5));
-    CHECK(is_share(slow[9], 0.5));
+    const auto share = [](double weight) { return weight / 15 + 8.0 / 15 * weight / 7; };
+    CHECK(is_share(counts[0], share(1)));
+    CHECK(is_share(counts[1], share(2)));
+    CHECK(is_share(counts[2], share(4)));
   }
 }
 
