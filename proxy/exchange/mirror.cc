@@ -26,7 +26,6 @@ void Mirror::begin(Scope& scope, const Route& route, const TryRequest& first) {
   scope_ = &scope;
   route_ = &route;
   ++scope.users;
-  body_.clear();
   record_ = {.route = route.index, .upstream = route.mirror};
   first.head->copy_to(head_, head_block_);
   head_.expect_continue = false;  // the body is here already

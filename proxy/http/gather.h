@@ -31,8 +31,9 @@ struct GatherStore {
   };
 
   void add(std::string_view bytes) {
-    const bool keeps = text.size() + bytes.size() <= OutBuffer::kKept / 2;  // its memory for long
-    if (bytes.size() <= kMostCopied && keeps) return text.append_many(bytes);
+    // While the text is small enough to keep its memory when it is cleared.
+    const bool small = text.size() + bytes.size() <= OutBuffer::kKept / 2;
+    if (bytes.size() <= kMostCopied && small) return text.append_many(bytes);
     seal();
     pieces[count++] = {bytes.data(), 0, bytes.size()};
   }
