@@ -2,7 +2,7 @@
 """How outrigger compares with what else one would use, on this machine, side by side.
 
 A backend and a load generator of our own; the proxy that is measured alone on one core, all else on
-the others. In each round every proxy is measured once, one right after the other: A B C A B C. What
+the others. In each round all are started anew and every proxy is measured once, A B C A B C. What
 counts is the CPU that a proxy used for a request: unlike requests a second it does not depend on
 what else the cores do. Responses are checked to the byte; a wrong one fails its round and the run.
 A round during which other processes had more than 15 % of a core, or the hypervisor more than 30 %,
@@ -79,39 +79,44 @@ class Run:
             return
         wanted = self.options.rounds or workload.rounds
         say(f"{workload.name}: {workload.title}; {wanted} rounds of {', '.join(names)}")
-        with self.bench(workload, names) as bench:
-            setup = next(iter(bench.proxies.values())).setup
-            words = workload.load(setup)
-            rounds = self.results.rounds.setdefault(workload.name, [])
-            for _ in range(wanted):
-                made = self.round(workload, bench, words)
-                if made:
-                    rounds.append(made)
+        rounds = self.results.rounds.setdefault(workload.name, [])
+        for _ in range(wanted):
+            made = self.round(workload, names)
+            if made:
+                rounds.append(made)
 
-    def round(self, workload, bench, words):
+    def round(self, workload, names):
         """None where a proxy failed."""
         while True:
             began = time.monotonic()
-            made = measure.Round()
-            for name, proxy in bench.proxies.items():
-                with self.failing(workload.name, name):
-                    made.samples[name] = bench.sample(proxy, words, self.options.seconds, WARM_UP,
-                                                      by_latency=bool(workload.rate))
-                if not made.accepted and self.patience > 0:
-                    break
-            else:
+            made, stopped_at = self.samples(workload, names)
+            if not stopped_at:
                 break
             self.patience -= time.monotonic() - began
-            sample = made.samples[name]
+            sample = made.samples[stopped_at]
             broken_off = self.results.broken_off
             broken_off[workload.name] = broken_off.get(workload.name, 0) + 1
-            say(f"  once more: beside {name} others had {sample.others:.0%} of a core, the "
+            say(f"  once more: beside {stopped_at} others had {sample.others:.0%} of a core, the "
                 f"hypervisor {sample.stolen:.0%}")
-        if len(made.samples) < len(bench.proxies):
+        if len(made.samples) < len(names):
             return None
         say("  " + "  ".join(f"{name} {sample.cpu_us:.2f}" for name, sample in made.samples.items())
             + ("" if made.accepted else "  (disturbed: not counted)"))
         return made
+
+    def samples(self, workload, names):
+        """A round, and where it was broken off. Each has processes of its own: two of the same
+        program may differ for as long as they live."""
+        made = measure.Round()
+        with self.failing(workload.name, "start"), self.bench(workload, names) as bench:
+            for name, proxy in bench.proxies.items():
+                with self.failing(workload.name, name):
+                    made.samples[name] = bench.sample(proxy, workload.load(proxy.setup),
+                                                      self.options.seconds, WARM_UP,
+                                                      by_latency=bool(workload.rate))
+                if not made.accepted and self.patience > 0:
+                    return made, name
+        return made, None
 
     def memory(self):
         """One peer at a time, fresh."""
@@ -205,8 +210,7 @@ def main():
                 continue
             for each in workloads.ALL.values():
                 if name in (each.name, each.name.split("-")[0]):
-                    with run.failing(each.name, "start"):
-                        run.workload(each)
+                    run.workload(each)
     versions = {name: peers.ALL[name].version() for name in names}
     verdicts = targets.judge(run.results)
     document = report.document(run.results, verdicts, machine.description(versions),
