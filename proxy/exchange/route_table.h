@@ -63,7 +63,15 @@ class RouteTable {
   struct SegmentEqual {
     using is_transparent = void;
     bool operator()(const std::string& a, const std::string& b) const { return a == b; }
-    bool operator()(const Segment& a, const std::string& b) const { return a.text == b; }
+    // Byte by byte: segments are short, and most that are compared are equal.
+    bool operator()(const Segment& a, const std::string& b) const {
+      if (a.text.size() != b.size()) return false;
+      const char* other = b.data();
+      for (const char c : a.text) {
+        if (c != *other++) return false;
+      }
+      return true;
+    }
   };
 
   using Candidates = std::vector<RouteMatch>;  // the one to ask first stands first
