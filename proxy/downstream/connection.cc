@@ -276,6 +276,10 @@ void Connection::on_writable() {
   if (request_) go_on_soon();
 }
 
+void Connection::on_blocked() {
+  watch_writes();
+}
+
 // The exchange's caller.
 
 void Connection::wake_at(TimePoint at) {
@@ -404,6 +408,7 @@ std::uint64_t Connection::send_local(const exchange::LocalReply& reply) {
 bool Connection::flush() {
   auto& out = request_->out;
   if (out.empty()) return !congested_;
+  stream_->send_batched();
   const auto before = stream_->bytes_taken() + stream_->queued();
   congested_ = !stream_->write(out.pieces());
   out.clear();
@@ -454,7 +459,8 @@ void Connection::go_on() {
   if (!request_->complete) {
     // Broken off. A length or a chunk that does not end shows it; the end of the connection alone
     // would look like a whole response, so that one is reset. So is a fault that is to look like
-    // one: nothing else ends without an answer.
+    // one: nothing else ends without an answer. What there is of it goes out first.
+    stream_->send_batched();
     const auto& exchange = request_->exchange;
     const bool looks_whole =
         request_->response_framing == Framing::UntilClose && !exchange.tunnelled();
@@ -469,10 +475,13 @@ void Connection::go_on() {
 
 // It has said that this request is its last (RFC 9112, 9.6), and has sent it whole: nothing more
 // comes for which a reset could take the answer from it.
-bool Connection::caller_is_done() const {
+bool Connection::caller_is_done() {
   auto& exchange = request_->exchange;
-  return !exchange.request().keep_alive && request_->body_done && !exchange.tunnelled() &&
-         !waiting_ && stream_->queued() == 0;
+  if (exchange.request().keep_alive || !request_->body_done || exchange.tunnelled() || waiting_) {
+    return false;
+  }
+  stream_->send_batched();
+  return stream_->queued() == 0;
 }
 
 void Connection::next_request() {
@@ -505,6 +514,7 @@ void Connection::end_last_call() {
 // What is queued still goes out, and counts as a request under way until it has.
 void Connection::close_after_flush() {
   std::shared_ptr<void> under_way;
+  stream_->send_batched();
   if (stream_->queued() > 0) under_way = listener_.count_request();
   stream_->close_when_drained(kLinger, listener_.settings().timeouts.write, std::move(under_way));
   die();
@@ -522,6 +532,7 @@ void Connection::die() {
   phase_timer_.disarm();
   write_watch_.reset();
   stream_->set_events(nullptr);
+  stream_->send_batched();
   stream_.reset();
   drop_request();
   end_last_call();
@@ -535,9 +546,9 @@ void Connection::set_clock(Clock clock, Duration after) {
   phase_timer_.arm(saturating_add(listener_.loop().now(), after));
 }
 
-// `write`: the caller takes nothing. Looked at once per period, while something is queued.
+// `write`: the caller takes nothing. Looked at once per period, while the stream is blocked.
 void Connection::watch_writes() {
-  if (stream_->queued() == 0) return;
+  if (!stream_->blocked()) return;
   if (!write_watch_) write_watch_ = std::make_unique<WriteWatch>(*this);
   auto& [timer, taken] = *write_watch_;
   if (timer.armed()) return;
@@ -547,7 +558,7 @@ void Connection::watch_writes() {
 
 void Connection::on_timer(net::Timer& timer) {
   if (&timer == &phase_timer_) return on_phase_time();
-  if (stream_->queued() == 0) return;
+  if (!stream_->blocked()) return;
   if (stream_->bytes_taken() != write_watch_->taken) return watch_writes();
   if (request_ && request_->exchange.active()) {
     request_->exchange.on_caller_stalled(TimeoutKind::Write);

@@ -61,6 +61,7 @@ class Connection final : public net::Retirable,
   void on_eof() override;
   void on_error(int uv_error) override;
   void on_writable() override;
+  void on_blocked() override;
   void consume(std::string_view in);
   bool read_head(std::string_view& in);
   void take_request();
@@ -89,7 +90,7 @@ class Connection final : public net::Retirable,
 
   // Between requests.
   void go_on_soon();
-  bool caller_is_done() const;
+  bool caller_is_done();
   void next_request();
   void end_last_call();
   bool must_close() const;

@@ -44,8 +44,12 @@ struct GatherStore {
   }
   bool empty() const { return count == 0 && text.size() == 0; }
   std::span<const std::string_view> pieces_in_order() {
-    seal();
     const std::string_view own = text.view();
+    if (count == 0) {  // as most are
+      views[0] = own;
+      return {views.data(), 1};
+    }
+    seal();
     for (std::size_t i = 0; i < count; ++i) {
       const Piece& piece = pieces[i];
       views[i] = piece.data ? std::string_view(piece.data, piece.size)

@@ -110,6 +110,7 @@ void Loop::turn(int mode) {
   INVARIANT(!running_);
   running_ = time_.stale = true;
   uv_run(&native_->loop, static_cast<uv_run_mode>(mode));
+  batch_.send();  // of timers that fired last
   running_ = false;
   time_.stale = true;
 }
@@ -149,8 +150,9 @@ void Loop::run_deferred() {
 
 void Loop::between_polls() {
   for (int round = 0; round < kMaxDeferredRounds; ++round) {
-    if (!deferred_.linked() && graveyard_.empty()) return;
+    if (!deferred_.linked() && graveyard_.empty() && batch_.empty()) return;
     run_deferred();
+    batch_.send();
     dying_.swap(graveyard_);
     dying_.clear();
   }
@@ -172,6 +174,7 @@ void Loop::run_posted() {
     const std::lock_guard lock{native.mutex};
     native.posted_running.swap(native.posted);
   }
+  batch_.send();  // a task may take long
   for (auto& task : native.posted_running) task();
   native.posted_running.clear();
   if (when_woken_) defer(*when_woken_);

@@ -13,6 +13,7 @@
 #include "proxy/base/buffered_bytes.h"
 #include "proxy/base/time.h"
 #include "proxy/net/deferred.h"
+#include "proxy/net/write_batch.h"
 
 struct uv_loop_s;
 using uv_loop_t = uv_loop_s;
@@ -109,6 +110,7 @@ class Loop {
   std::unique_ptr<Native> native_;
   std::unique_ptr<char[]> read_buffer_;
   BufferedBytes* buffered_ = nullptr;
+  WriteBatch batch_;
   Deferred* when_woken_ = nullptr;
   ReadTime time_;
   bool running_ = false;

@@ -55,8 +55,16 @@ bool Stream::write(std::span<const std::string_view> pieces) {
   return transport_ == nullptr || transport_->write(pieces);
 }
 
+void Stream::send_batched() {
+  if (transport_ != nullptr) transport_->send_batched();
+}
+
 std::size_t Stream::queued() const {
   return transport_ == nullptr ? 0 : transport_->queued();
+}
+
+bool Stream::blocked() const {
+  return transport_ != nullptr && transport_->blocked();
 }
 
 std::uint64_t Stream::bytes_taken() const {
@@ -73,6 +81,7 @@ void Stream::shutdown_when_drained() {
 
 void Stream::close_when_drained(Duration linger, Duration stall,
                                 std::shared_ptr<void> until_flushed) {
+  send_batched();
   if (Transport* transport = release()) {
     transport->linger(linger, stall, std::move(until_flushed));
   }

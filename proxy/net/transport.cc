@@ -1,6 +1,7 @@
 #include "proxy/net/transport.h"
 
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
@@ -15,9 +16,30 @@ namespace outrigger::net {
 namespace {
 
 std::size_t size_of(std::span<const std::string_view> pieces) {
+  if (pieces.size() == 1) return pieces[0].size();
   std::size_t size = 0;
   for (const auto piece : pieces) size += piece.size();
   return size;
+}
+
+ssize_t send_piece(int fd, std::string_view piece) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  return send(fd, piece.data(), piece.size(), MSG_NOSIGNAL);
+#else
+  // Where a thread may be cancelled, as in send(), glibc says so by two locked instructions.
+  return syscall(SYS_sendto, fd, piece.data(), piece.size(), MSG_NOSIGNAL, nullptr, 0);
+#endif
+}
+
+ssize_t send_pieces(int fd, std::span<const std::string_view> pieces) {
+  std::array<iovec, Stream::kMaxPieces> parts;
+  msghdr message{};
+  message.msg_iov = parts.data();
+  for (const auto piece : pieces) {
+    if (piece.empty()) continue;
+    parts[message.msg_iovlen++] = {const_cast<char*>(piece.data()), piece.size()};
+  }
+  return sendmsg(fd, &message, MSG_NOSIGNAL);
 }
 
 }  // namespace
@@ -94,7 +116,7 @@ void Transport::set_events(StreamEvents* events) {
   events_ = events;
   if (events == nullptr) return;
   if (wants_reads_) arm_reads();
-  if (error_ != 0 || congested_) loop_.defer(*this);
+  if (error_ != 0 || congested_ || tells_blocked_) loop_.defer(*this);
 }
 
 // What could not be told when it happened: a failed write, or to an owner that was not there.
@@ -103,8 +125,10 @@ void Transport::run_deferred() {
   if (error_ != 0) {
     if (reads_first() || std::exchange(error_reported_, true)) return;
     disarm_reads();
-    events_->on_error(error_);
-  } else if (congested_ && queued() <= mark(Stream::kLowWater)) {
+    return events_->on_error(error_);
+  }
+  if (std::exchange(tells_blocked_, false) && queue_) return events_->on_blocked();
+  if (congested_ && queued() <= mark(Stream::kLowWater)) {
     congested_ = false;
     events_->on_writable();
   }
@@ -177,42 +201,64 @@ void Transport::on_read_end(int status) {
 
 bool Transport::write(std::span<const std::string_view> pieces) {
   INVARIANT(pieces.size() <= Stream::kMaxPieces);
+  send_batched();
   if (error_ != 0 || ends_) return true;
-  std::size_t taken = 0;
-  const std::size_t before = queued();
-  if (before == 0) {
-    const int status = send_now(pieces, taken);
-    if (status < 0) {
-      fail(status);
-      return true;
-    }
-    bytes_taken_ += taken;
-    if (taken == size_of(pieces)) return true;
-  } else if (before > Stream::kMaxQueued) {
-    fail(UV_ENOBUFS);
+  const std::size_t size = size_of(pieces);
+  if (size == 0) return true;
+  if (!queue_ && batches(size)) {
+    batched_ = loop_.batch_.add(*this, pieces, size);
     return true;
   }
-  enqueue(pieces, taken);
-  flush();
+  loop_.batch_.pass(size);
+  write_through(pieces, size);
   if (queued() <= mark(Stream::kHighWater)) return true;
   congested_ = true;
   return false;
 }
 
+// Only within a turn, at whose end it goes out.
+bool Transport::batches(std::size_t size) {
+  if (size > WriteBatch::kLargestWrite || !loop_.running_) return false;
+  if (!loop_.batch_.has_room(size)) loop_.batch_.send();
+  return true;
+}
+
+void Transport::write_through(std::span<const std::string_view> pieces, std::size_t size) {
+  std::size_t taken = 0;
+  if (!queue_) {
+    const int status = send_now(pieces, taken);
+    if (status < 0) return fail(status);
+    bytes_taken_ += taken;
+    if (taken == size) return;
+  } else if (queued() > Stream::kMaxQueued) {
+    return fail(UV_ENOBUFS);
+  }
+  enqueue(pieces, taken);
+  flush();
+}
+
+void Transport::send_batched() {
+  if (batched_ == WriteBatch::kNone) return;
+  const auto bytes = loop_.batch_.take(std::exchange(batched_, WriteBatch::kNone));
+  write_through({&bytes, 1}, bytes.size());
+  if (!queue_) [[likely]] {
+    return;
+  }
+  tells_blocked_ = true;
+  loop_.defer(*this);
+}
+
+void Transport::drop_batched() {
+  if (batched_ != WriteBatch::kNone) {
+    loop_.batch_.take(std::exchange(batched_, WriteBatch::kNone));
+  }
+}
+
 // Not uv_try_write, which looks at the whole of its handle first: that nothing is queued is known.
 int Transport::send_now(std::span<const std::string_view> pieces, std::size_t& taken) {
-  std::array<iovec, Stream::kMaxPieces> parts;
-  msghdr message{};
-  message.msg_iov = parts.data();
-  for (const auto piece : pieces) {
-    if (piece.empty()) continue;
-    parts[message.msg_iovlen++] = {const_cast<char*>(piece.data()), piece.size()};
-  }
-  if (message.msg_iovlen == 0) return 0;
   ssize_t sent = 0;
   do {
-    sent = message.msg_iovlen == 1 ? send(fd_, parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL)
-                                   : sendmsg(fd_, &message, MSG_NOSIGNAL);
+    sent = pieces.size() == 1 ? send_piece(fd_, pieces[0]) : send_pieces(fd_, pieces);
   } while (sent < 0 && errno == EINTR);
   if (sent >= 0) {
     taken = static_cast<std::size_t>(sent);
@@ -274,7 +320,7 @@ void Transport::on_drained() {
 }
 
 std::size_t Transport::queued() const {
-  if (!queue_) return 0;
+  if (!queue_) return batched_ == WriteBatch::kNone ? 0 : loop_.batch_.size_of(batched_);
   const auto& [request, in_flight, gathering, charge] = *queue_;
   return gathering.size() + (in_flight.empty() ? 0 : uv_stream_get_write_queue_size(&stream()));
 }
@@ -288,6 +334,7 @@ std::uint64_t Transport::bytes_taken() const {
 void Transport::fail(int status) {
   if (queue_) queue_->gathering.clear();
   drop_empty_queue();
+  drop_batched();
   if (phase_ == Phase::Flushing || phase_ == Phase::Dropping) return close_now();
   if (error_ == 0) error_ = status;
   if (!reads_first()) loop_.defer(*this);
@@ -301,6 +348,7 @@ bool Transport::reads_first() const {
 }
 
 void Transport::shutdown_when_drained() {
+  send_batched();
   ends_ = true;
   if (queued() == 0) shutdown();
 }
@@ -360,6 +408,7 @@ void Transport::close_now() {
   if (phase_ != Phase::Open) --loop_.lingering_;
   phase_ = Phase::Closed;
   fd_ = -1;
+  drop_batched();
   release();
   linger_.reset();
   cancel_deferred();

@@ -18,6 +18,7 @@
 #include "proxy/net/handle.h"
 #include "proxy/net/loop.h"
 #include "proxy/net/stream.h"
+#include "proxy/net/write_batch.h"
 
 namespace outrigger::net {
 
@@ -54,6 +55,8 @@ class Transport final : public HandleBlock, private Deferred {
   void start_reading();
   void stop_reading();
   bool write(std::span<const std::string_view> pieces);
+  // Sends what a write has left for the end of the turn, if anything.
+  void send_batched();
   void shutdown_when_drained();
   // The owner has let go.
   void linger(Duration linger, Duration stall, std::shared_ptr<void> until_flushed);
@@ -61,6 +64,7 @@ class Transport final : public HandleBlock, private Deferred {
   void close_now();
 
   std::size_t queued() const;
+  bool blocked() const { return queue_ != nullptr; }
   std::uint64_t bytes_taken() const;
   std::uint64_t bytes_read() const { return bytes_read_; }
   std::string_view peer_ip() const { return peer_ip_; }
@@ -89,6 +93,9 @@ class Transport final : public HandleBlock, private Deferred {
   void on_read_end(int status);
   void on_read_while_lingering(ssize_t count);
 
+  bool batches(std::size_t size);
+  void drop_batched();
+  void write_through(std::span<const std::string_view> pieces, std::size_t size);
   int send_now(std::span<const std::string_view> pieces, std::size_t& taken);
   void enqueue(std::span<const std::string_view> pieces, std::size_t skip);
   void flush();
@@ -118,6 +125,7 @@ class Transport final : public HandleBlock, private Deferred {
   std::uint64_t bytes_taken_ = 0;
   std::uint64_t bytes_read_ = 0;
   int fd_ = -1;  // the handle's, and closed by it
+  WriteBatch::Slot batched_ = WriteBatch::kNone;
   Phase phase_ = Phase::Open;
   bool wants_reads_ = false;
   bool reads_armed_ = false;
@@ -125,6 +133,7 @@ class Transport final : public HandleBlock, private Deferred {
   bool congested_ = false;
   bool ends_ = false;  // no further writes
   bool shut_down_ = false;
+  bool tells_blocked_ = false;  // when the deferred run comes
   bool error_reported_ = false;
   int error_ = 0;
   uv_tcp_t tcp_;  // serves Unix sockets as well: nothing that is asked of it here is TCP's own

@@ -59,11 +59,11 @@ Processed processed(const TryEnd& end) {
     case TryOutcome::Response:
       return end.refused_elsewhere || end.status == kTooEarly ? Processed::NotProcessed
                                                               : Processed::MaybeProcessed;
-    case TryOutcome::StaleConnection:
     case TryOutcome::BadResponse:
       return Processed::MaybeProcessed;
-    case TryOutcome::Reset:          // NotProcessed: a refused stream
-    case TryOutcome::PerTryTimeout:  // NotSent: it was still connecting
+    case TryOutcome::StaleConnection:  // NotSent: it closed before the request left
+    case TryOutcome::Reset:            // NotProcessed: a refused stream
+    case TryOutcome::PerTryTimeout:    // NotSent: it was still connecting
     case TryOutcome::RequestTimeout:
     case TryOutcome::Abandoned:
       return end.processed;
@@ -100,7 +100,9 @@ RetryRule::Match RetryRule::match(const TryEnd& end) const {
     case TryOutcome::ResetBeforeRequest:
       return word(RetryReason::ResetBeforeRequest);
     case TryOutcome::StaleConnection:
-      return word(RetryReason::StaleConnection);
+      return word(end.processed == Processed::NotSent && !names(RetryReason::StaleConnection)
+                      ? RetryReason::ResetBeforeRequest
+                      : RetryReason::StaleConnection);
     case TryOutcome::Reset:
       return word(end.processed == Processed::NotProcessed ? RetryReason::RefusedStream
                                                            : RetryReason::Reset);

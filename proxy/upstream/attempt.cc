@@ -257,11 +257,12 @@ void Attempt::on_connection_lost(bool bad_response) {
     return events_->on_try_broken();
   }
   if (bad_response) return fail({.outcome = TryOutcome::BadResponse});
-  if (!connection_->any_sent()) {
-    return fail({.outcome = TryOutcome::ResetBeforeRequest, .processed = Processed::NotSent});
-  }
   const bool stale = connection_->used_before() && !connection_->any_received();
-  fail({.outcome = stale ? TryOutcome::StaleConnection : TryOutcome::Reset});
+  if (connection_->any_sent()) {
+    return fail({.outcome = stale ? TryOutcome::StaleConnection : TryOutcome::Reset});
+  }
+  fail({.outcome = stale ? TryOutcome::StaleConnection : TryOutcome::ResetBeforeRequest,
+        .processed = Processed::NotSent});
 }
 
 // The end.
@@ -322,8 +323,8 @@ void Attempt::end(TryOutcome outcome) {
       connection_.reset();
       return finish(false);
     case State::Tunnel:
-      cluster_.pool().count_bytes(*connection_);
       connection_->close_gracefully();
+      cluster_.pool().count_bytes(*connection_);
       connection_.reset();
       return cluster_.state().connection_freed(ticket.slot, worker, scheduler->now());
   }

@@ -194,6 +194,8 @@ void Http1Connection::on_read(std::string_view bytes) {
     if (keeper_) return keeper_->on_idle_over(*this);
     return lose(true);
   }
+  // What comes before the request has left is as little an answer to it.
+  if (phase_ == Phase::Head && !any_sent()) return lose(false);
   received_ = true;
   consume(bytes);
   if (user_) user_->on_read_done();
@@ -288,9 +290,10 @@ void Http1Connection::give(std::string_view bytes) {
 }
 
 void Http1Connection::end(bool peer_closed, bool leftover) {
+  if (phase_ == Phase::Tunnel) stream_->send_batched();
   phase_ = Phase::Ended;
   reusable_ = !peer_closed && !leftover && keep_alive_ && request_complete_ && out_.empty() &&
-              stream_->queued() == 0;
+              !stream_->blocked();
   if (draining_) {
     timer_.disarm();
     draining_ = false;

@@ -59,6 +59,8 @@ struct End final : StreamEvents {
     if (at_writable) at_writable();
   }
 
+  void on_blocked() override { ++blocks; }
+
   std::unique_ptr<Stream> stream;
   std::string got;
   std::size_t received = 0;
@@ -66,6 +68,7 @@ struct End final : StreamEvents {
   bool eof = false;
   int error = 0;
   int writables = 0;
+  int blocks = 0;
   std::function<void(std::string_view)> on_bytes;
   std::function<void()> at_end;
   std::function<void()> at_writable;

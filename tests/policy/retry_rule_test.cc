@@ -230,6 +230,21 @@ TEST_CASE("a stale connection is retried once, whatever max_retries says") {
   CHECK(ordinary.judge(question).answer == Answer::Retry);
 }
 
+TEST_CASE("a connection that was stale before the request left it is free, and safe, to retry") {
+  const TryEnd end = failed(Out::StaleConnection, Processed::NotSent);
+  auto question = of(end);
+  question.repeatable = false;
+  const auto verdict = rule_of({Word::StaleConnection}).judge(question);
+  CHECK(verdict.answer == Answer::RetryStale);
+  CHECK(verdict.reason == RetryReason::StaleConnection);
+
+  // Where that word is not on the list, it is a request that did not leave.
+  const auto otherwise = rule_of({Word::ResetBeforeRequest}).judge(question);
+  CHECK(otherwise.answer == Answer::Retry);
+  CHECK(otherwise.reason == RetryReason::ResetBeforeRequest);
+  CHECK(rule_of({Word::Reset}).judge(question).answer == Answer::No);
+}
+
 TEST_CASE("a body that is not kept whole is not sent again") {
   const auto rule = rule_of(kEveryWord);
   for (const Row& row : kTable) {

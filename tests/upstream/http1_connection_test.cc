@@ -89,6 +89,23 @@ TEST_CASE("what is more than a body has promised is never sent") {
   CHECK(asked.origin.got.ends_with("0123456789"));
 }
 
+TEST_CASE("a request whose connection is lost in its turn was not sent, and never is") {
+  Asked asked;
+  struct Turn final : net::Deferred {
+    void run_deferred() override {
+      asked->connection->send_body("0123456789");
+      asked->connection->send_end(nullptr);
+      CHECK_FALSE(asked->connection->any_sent());
+      asked->connection.reset();
+    }
+    Asked* asked = nullptr;
+  } turn;
+  turn.asked = &asked;
+  asked.loop.defer(turn);
+  REQUIRE(net::run_until(asked.loop, [&] { return asked.origin.ended(); }));
+  CHECK(asked.origin.got.empty());
+}
+
 TEST_CASE("an answer to a body cut short does not make its connection reusable") {
   Asked asked;
   asked.connection->send_body("01234");

@@ -1,0 +1,121 @@
+"""What reaches the proxy while it stands still, so that one turn of its loop finds all of it, in the
+order in which it came. Small writes leave at the turn's end: what comes before that may undo them.
+"""
+
+import contextlib
+import os
+import signal
+
+from harness import Case, Incomplete
+
+UPGRADE = [("Connection", "Upgrade"), ("Upgrade", "websocket"),
+           ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="), ("Sec-WebSocket-Version", "13")]
+
+
+class OneTurnTest(Case):
+    SETTINGS = {"route": {"retry": {"max_retries": 0}}, "workers": 1, "upstream": {
+        "retry_budget": {"percent": 0, "min_per_second": 0}, "timeouts": {"idle": "1m"},
+        "circuit_breaker": {"consecutive_failures": {"count": 1, "always": True}}}}
+
+    @contextlib.contextmanager
+    def one_turn(self, daemon):
+        # At rest it has polled: what it has seen before stands in no one's way.
+        self.eventually(lambda: self.states(daemon) == {"S"})
+        daemon.signal(signal.SIGSTOP)
+        try:
+            self.eventually(lambda: self.states(daemon) == {"T"})
+            yield
+        finally:
+            daemon.signal(signal.SIGCONT)
+
+    @staticmethod
+    def states(daemon):
+        """Of its threads."""
+        found = set()
+        for thread in os.listdir(f"/proc/{daemon.pid}/task"):
+            with open(f"/proc/{daemon.pid}/task/{thread}/stat", encoding="ascii") as file:
+                found.add(file.read().rsplit(")", 1)[1].split()[0])
+        return found
+
+    def test_a_post_that_has_not_left_goes_to_another_connection(self):
+        origin = self.origin()
+        daemon = self.proxy(origin, **self.SETTINGS)
+        client = self.client(daemon)
+        self.assertEqual(200, client.get().status)
+        with self.one_turn(daemon):
+            client.send_request("POST", "/", body=b"x")
+            origin.drop_connections()
+        self.assertEqual(200, client.read_response("POST").status)
+        self.assertEqual((1, 2), (origin.count("POST"), origin.connections))
+        daemon.wait_metric("retries_total", 1, reason="stale-connection")
+        self.assertEqual(0, daemon.metric("circuit_breaker_transitions_total"))
+
+    def test_what_an_idle_connection_says_answers_no_request_that_has_not_left(self):
+        wires = []
+
+        def behave(call):
+            wires.append(call.wire)
+            call.answer()
+        origin = self.origin(behave)
+        daemon = self.proxy(origin, **self.SETTINGS)
+        client = self.client(daemon)
+        self.assertEqual(200, client.get().status)
+        with self.one_turn(daemon):
+            client.send_request("GET", "/mine")
+            wires[0].send(b"HTTP/1.1 408 Too Late\r\nContent-Length: 0\r\n\r\n")
+        self.assertEqual(200, client.read_response().status)
+        self.assertEqual((1, 2), (origin.count(target="/mine"), origin.connections))
+
+    def test_a_callers_end_does_not_take_the_answers_before_it(self):
+        gate = self.gate()
+
+        def behave(call):
+            if call.target == "/first":
+                call.wait(gate)
+                call.answer(body=b"one")
+                answered.set()
+            else:
+                call.wait_gone()
+        answered = self.gate()
+        origin = self.origin(behave)
+        daemon = self.proxy(origin, **self.SETTINGS)
+        client = self.client(daemon)
+        client.send_request("GET", "/first")
+        origin.wait_calls(1)
+        client.send_request("GET", "/second")
+        with self.one_turn(daemon):
+            gate.set()
+            answered.wait()
+            client.half_close()
+        self.assertEqual(b"one", client.read_response().body)
+        with self.assertRaises(Incomplete):
+            client.read_response()
+
+    def tunnel(self):
+        """A daemon, a client in a tunnel, the wire at its other end and what comes out of that."""
+        wires, received = [], []
+
+        def behave(call):
+            wires.append(call.wire)
+            call.head(101, UPGRADE[:2], "Switching")
+            call.over = True
+            received.append(call.wire.read_to_end())
+        daemon = self.proxy(self.origin(behave), **self.SETTINGS)
+        client = self.client(daemon)
+        client.send_request("GET", "/", UPGRADE)
+        self.assertEqual(101, client.read_response_head().status)
+        return daemon, client, wires[0], received
+
+    def test_a_callers_end_does_not_take_the_tunnels_bytes_before_it(self):
+        daemon, client, wire, _ = self.tunnel()
+        with self.one_turn(daemon):
+            wire.send(b"for the caller")
+            client.half_close()
+        self.assertEqual(b"for the caller", client.read_to_end())
+
+    def test_an_upstreams_end_does_not_take_the_tunnels_bytes_before_it(self):
+        daemon, client, wire, received = self.tunnel()
+        with self.one_turn(daemon):
+            client.send(b"for the upstream")
+            wire.half_close()
+        self.eventually(lambda: received == [b"for the upstream"])
