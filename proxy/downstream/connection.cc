@@ -408,11 +408,12 @@ std::uint64_t Connection::send_local(const exchange::LocalReply& reply) {
 bool Connection::flush() {
   auto& out = request_->out;
   if (out.empty()) return !congested_;
-  stream_->send_batched();
-  const auto before = stream_->bytes_taken() + stream_->queued();
-  congested_ = !stream_->write(out.pieces());
+  const auto pieces = out.pieces();
+  congested_ = !stream_->write(pieces);
+  if (!stream_->failed()) {
+    for (const auto piece : pieces) bump(listener_.counters().bytes_out, piece.size());
+  }
   out.clear();
-  bump(listener_.counters().bytes_out, stream_->bytes_taken() + stream_->queued() - before);
   watch_writes();
   return !congested_;
 }

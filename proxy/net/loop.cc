@@ -135,6 +135,7 @@ void Loop::before_poll() {
   const bool had_work = deferred_.linked() || !graveyard_.empty();
   between_polls();
   if (had_work && once_) stop();  // something has happened: polls, but does not wait
+  turn_is_long_ = std::exchange(reads_, 0) >= kLongTurn;
   time_.stale = true;
 }
 

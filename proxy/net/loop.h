@@ -32,6 +32,9 @@ class Loop {
   static constexpr std::size_t kMaxPosted = 64 * 1024;
   // Write queues that are kept for the next stream that needs one.
   static constexpr std::size_t kSpareWriteQueues = 64;
+  // Reads of a turn from which on the next is taken to be as long, so that it pays to gather
+  // writes.
+  static constexpr int kLongTurn = 16;
   // Rounds of deferred tasks between two polls; what is left waits for the next turn.
   static constexpr int kMaxDeferredRounds = 64;
 
@@ -101,6 +104,7 @@ class Loop {
   // Of a stream's reads, the most frequent: what it has deferred finds its data still warm. After
   // all other callbacks it is done at the latest before the next poll.
   void after_callback() {
+    ++reads_;
     if (deferred_.linked()) run_deferred();
   }
   void run_deferred();
@@ -111,6 +115,8 @@ class Loop {
   std::unique_ptr<char[]> read_buffer_;
   BufferedBytes* buffered_ = nullptr;
   WriteBatch batch_;
+  int reads_ = 0;  // of this turn
+  bool turn_is_long_ = false;
   Deferred* when_woken_ = nullptr;
   ReadTime time_;
   bool running_ = false;

@@ -55,6 +55,10 @@ bool Stream::write(std::span<const std::string_view> pieces) {
   return transport_ == nullptr || transport_->write(pieces);
 }
 
+void Stream::set_patient() {
+  if (transport_ != nullptr) transport_->set_patient();
+}
+
 void Stream::send_batched() {
   if (transport_ != nullptr) transport_->send_batched();
 }
@@ -65,6 +69,10 @@ std::size_t Stream::queued() const {
 
 bool Stream::blocked() const {
   return transport_ != nullptr && transport_->blocked();
+}
+
+bool Stream::failed() const {
+  return transport_ == nullptr || transport_->failed();
 }
 
 std::uint64_t Stream::bytes_taken() const {

@@ -1,10 +1,10 @@
 // A connected byte stream: TCP or a Unix socket.
 //
-// Small writes go to the kernel at the end of the turn, others at once; they are copied only where
-// it does not take them. Reads stay armed and share the loop's buffer. In steady traffic a stream
-// costs one read and one write a message, no allocation and no epoll_ctl. Destroying a stream
-// closes it; it may be destroyed in any of its own callbacks, so that after a callback nothing of
-// it may be touched.
+// Small writes go to the kernel at the end of a long turn, others at once; they are copied only
+// where it does not take them. Reads stay armed and share the loop's buffer. In steady traffic a
+// stream costs one read and one write a message, no allocation and no epoll_ctl. Destroying a
+// stream closes it; it may be destroyed in any of its own callbacks, so that after a callback
+// nothing of it may be touched.
 //
 // The libuv side is transport.h, which lives on while a close or a linger is under way.
 #pragma once
@@ -73,10 +73,13 @@ class Stream {
 
   // Sends the pieces, at most kMaxPieces, in order; they may be gone when it returns. False when
   // more than kHighWater is queued: stop until on_writable(). After an error, a shutdown or a
-  // close it drops them and returns true. Small ones, within a turn, go out before the next poll
-  // (WriteBatch); until then they count as queued, and destroying the stream drops them.
+  // close it drops them and returns true. Small ones go out at the end of the turn where that is
+  // long (WriteBatch); until then they count as queued, and destroying the stream drops them.
   bool write(std::span<const std::string_view> pieces);
   bool write(std::string_view piece) { return write({&piece, 1}); }
+  // From now on small writes go out at the end of any turn, for what that still finds may undo
+  // them.
+  void set_patient();
   // Sends at once what a write has left for the end of the turn.
   void send_batched();
   // Written and not taken by the kernel.
@@ -84,6 +87,8 @@ class Stream {
   // The kernel has not taken all that it was given, as far as is known: the rest waits for the
   // peer.
   bool blocked() const;
+  // A write was not possible: what is written from now on is dropped.
+  bool failed() const;
   // What the kernel has taken: 0 means that the peer cannot have seen anything.
   std::uint64_t bytes_taken() const;
   std::uint64_t bytes_read() const;

@@ -219,6 +219,7 @@ bool Transport::write(std::span<const std::string_view> pieces) {
 // Only within a turn, at whose end it goes out.
 bool Transport::batches(std::size_t size) {
   if (size > WriteBatch::kLargestWrite || !loop_.running_) return false;
+  if (!patient_ && !loop_.turn_is_long_) return false;
   if (!loop_.batch_.has_room(size)) loop_.batch_.send();
   return true;
 }

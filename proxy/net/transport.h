@@ -57,6 +57,7 @@ class Transport final : public HandleBlock, private Deferred {
   bool write(std::span<const std::string_view> pieces);
   // Sends what a write has left for the end of the turn, if anything.
   void send_batched();
+  void set_patient() { patient_ = true; }
   void shutdown_when_drained();
   // The owner has let go.
   void linger(Duration linger, Duration stall, std::shared_ptr<void> until_flushed);
@@ -65,6 +66,7 @@ class Transport final : public HandleBlock, private Deferred {
 
   std::size_t queued() const;
   bool blocked() const { return queue_ != nullptr; }
+  bool failed() const { return error_ != 0; }
   std::uint64_t bytes_taken() const;
   std::uint64_t bytes_read() const { return bytes_read_; }
   std::string_view peer_ip() const { return peer_ip_; }
@@ -133,6 +135,7 @@ class Transport final : public HandleBlock, private Deferred {
   bool congested_ = false;
   bool ends_ = false;  // no further writes
   bool shut_down_ = false;
+  bool patient_ = false;
   bool tells_blocked_ = false;  // when the deferred run comes
   bool error_reported_ = false;
   int error_ = 0;

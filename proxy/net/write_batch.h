@@ -6,7 +6,8 @@
 // change between them: with 128 bytes 2 % on 64 connections and 6 % on 1,000, with responses of
 // 64 KiB 4 %. What is sent is the same, by as many calls.
 //
-// A loop has one. Large writes do not come here: their copy would cost more than it saves.
+// A loop has one. Large writes do not come here: their copy would cost more than it saves. Nor do
+// those of a short turn, which would wait and save nothing, but for streams that ask for it.
 #pragma once
 
 #include <array>

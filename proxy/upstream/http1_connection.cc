@@ -84,6 +84,7 @@ void Http1Connection::on_connected(std::unique_ptr<net::Stream> stream) {
   stream_ = std::move(stream);
   connector_.reset();
   stream_->set_events(this);
+  stream_->set_patient();  // it may prove closed before the request has left
   stream_->start_reading();
   phase_ = Phase::Idle;
   user_->on_connected();

@@ -13,6 +13,11 @@ namespace {
 
 using namespace std::chrono_literals;
 
+// A connection whose near end gathers its small writes in any turn.
+struct PatientPair : Pair {
+  explicit PatientPair(Loop& loop) : Pair(loop) { near.stream->set_patient(); }
+};
+
 // Runs `task` within a turn of the loop, before it polls.
 void in_a_turn(Loop& loop, const std::function<void()>& task) {
   struct Task final : Deferred {
@@ -26,7 +31,7 @@ void in_a_turn(Loop& loop, const std::function<void()>& task) {
 
 TEST_CASE("a small write leaves at the end of its turn, and counts as queued until then") {
   Loop loop;
-  Pair pair{loop};
+  PatientPair pair{loop};
   in_a_turn(loop, [&] {
     CHECK(pair.near.stream->write("question"));
     CHECK(pair.near.stream->queued() == 8);
@@ -40,7 +45,7 @@ TEST_CASE("a small write leaves at the end of its turn, and counts as queued unt
 
 TEST_CASE("a large write leaves at once, and behind what small ones have left") {
   Loop loop;
-  Pair pair{loop};
+  PatientPair pair{loop};
   const std::string large(WriteBatch::kLargestWrite + 1, 'x');
   in_a_turn(loop, [&] {
     pair.near.stream->write("a");
@@ -55,7 +60,7 @@ TEST_CASE("a large write leaves at once, and behind what small ones have left") 
 
 TEST_CASE("what was to leave at the end of the turn leaves sooner when it is asked for") {
   Loop loop;
-  Pair pair{loop};
+  PatientPair pair{loop};
   in_a_turn(loop, [&] {
     pair.near.stream->write("now");
     pair.near.stream->send_batched();
@@ -67,8 +72,8 @@ TEST_CASE("what was to leave at the end of the turn leaves sooner when it is ask
 
 TEST_CASE("a stream that is destroyed takes with it what had not left") {
   Loop loop;
-  Pair pair{loop};
-  Pair other{loop};
+  PatientPair pair{loop};
+  PatientPair other{loop};
   in_a_turn(loop, [&] {
     pair.near.stream->write("never");
     other.near.stream->write("this one");
@@ -86,7 +91,7 @@ TEST_CASE("a stream that is destroyed takes with it what had not left") {
 
 TEST_CASE("a graceful end takes what had not left along") {
   Loop loop;
-  Pair pair{loop};
+  PatientPair pair{loop};
   in_a_turn(loop, [&] {
     pair.near.stream->write("bye");
     SECTION("of the stream") {
@@ -105,8 +110,8 @@ TEST_CASE("more writes than a batch holds leave in several batches of one turn")
   const bool many = GENERATE(true, false);
   const std::string text(many ? 1 : WriteBatch::kLargestWrite, 'x');
   const std::size_t fill = many ? WriteBatch::kMaxWrites : WriteBatch::kMaxBytes / text.size();
-  std::vector<std::unique_ptr<Pair>> pairs;
-  for (std::size_t i = 0; i < fill + 2; ++i) pairs.push_back(std::make_unique<Pair>(loop));
+  std::vector<std::unique_ptr<PatientPair>> pairs;
+  for (std::size_t i = 0; i < fill + 2; ++i) pairs.push_back(std::make_unique<PatientPair>(loop));
   const auto sent = [&] {
     return std::ranges::count_if(
         pairs, [](const auto& pair) { return pair->near.stream->bytes_taken() > 0; });
@@ -126,7 +131,7 @@ TEST_CASE("more writes than a batch holds leave in several batches of one turn")
 
 TEST_CASE("a small write that the kernel does not take is told, and arrives in its place") {
   Loop loop;
-  Pair pair{loop};
+  PatientPair pair{loop};
   pair.far.stream->stop_reading();
   std::string all;
   while (!pair.near.stream->blocked()) {
@@ -148,7 +153,7 @@ TEST_CASE("a small write that the kernel does not take is told, and arrives in i
 
 TEST_CASE("a small write to a peer that is gone fails after its turn") {
   Loop loop;
-  Pair pair{loop};
+  PatientPair pair{loop};
   pair.near.stream->stop_reading();
   pair.far.stream->reset();
   loop.run_once(false);
@@ -165,8 +170,8 @@ TEST_CASE("a small write to a peer that is gone fails after its turn") {
 
 TEST_CASE("a small write waits for large ones of others, but not for many") {
   Loop loop;
-  Pair pair{loop};
-  Pair other{loop};
+  PatientPair pair{loop};
+  PatientPair other{loop};
   const std::string large(64 * 1024, 'x');
   in_a_turn(loop, [&] {
     pair.near.stream->write("small");
@@ -181,7 +186,7 @@ TEST_CASE("a small write waits for large ones of others, but not for many") {
 
 TEST_CASE("what a timer writes has left when the turn is over") {
   Loop loop;
-  Pair pair{loop};
+  PatientPair pair{loop};
   struct Writes final : TimerEvents {
     void on_timer(Timer&) override { stream->write("in time"); }
     Stream* stream = nullptr;
@@ -191,6 +196,32 @@ TEST_CASE("what a timer writes has left when the turn is over") {
   timer.arm(loop.now());
   while (timer.armed()) loop.run_once(true);
   CHECK(pair.near.stream->bytes_taken() == 7);
+}
+
+TEST_CASE(
+    "a small write leaves at once in a short turn, and waits in one that follows a long one") {
+  Loop loop;
+  Pair pair{loop};
+  std::vector<std::unique_ptr<Pair>> callers;
+  for (int i = 0; i < Loop::kLongTurn; ++i) callers.push_back(std::make_unique<Pair>(loop));
+  const auto write_in_a_turn = [&] {
+    const auto before = pair.near.stream->bytes_taken();
+    std::uint64_t within = 0;
+    in_a_turn(loop, [&] {
+      pair.near.stream->write("x");
+      within = pair.near.stream->bytes_taken() - before;
+    });
+    CHECK(pair.near.stream->bytes_taken() == before + 1);
+    return within == 1;
+  };
+  pair.far.stream->stop_reading();
+  CHECK(write_in_a_turn());
+  for (const auto& caller : callers) caller->far.stream->write("all at once");
+  loop.run_once(false);  // reads them
+  REQUIRE(std::ranges::all_of(callers, [](const auto& each) { return each->near.received > 0; }));
+  loop.run_once(false);  // sees how many they were
+  CHECK_FALSE(write_in_a_turn());
+  CHECK(write_in_a_turn());
 }
 
 }  // namespace
