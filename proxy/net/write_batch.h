@@ -3,8 +3,8 @@
 //
 // Reading and sending take different ways through the kernel, and each drives the other's code out
 // of the CPU's caches. To read from all and then to send to all takes less CPU a request than to
-// change between them: with 128 bytes 2 % on 64 connections and 6 % on 1,000, with responses of
-// 64 KiB 4 %. What is sent is the same, by as many calls.
+// change between them: with 128 bytes 2 to 4 % on 64 connections and 6 % on 1,000, with responses
+// of 64 KiB 4 %. What is sent is the same, by as many calls.
 //
 // A loop has one. Large writes do not come here: their copy would cost more than it saves. Nor do
 // those of a short turn, which would wait and save nothing, but for streams that ask for it.

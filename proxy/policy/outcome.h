@@ -11,7 +11,7 @@ enum class TryOutcome : std::uint8_t {
   Response,            // a response head arrived; its status says the rest
   ConnectRefused,      // refused, unreachable, no such file
   ConnectTimeout,      //
-  ResetBeforeRequest,  // a fresh one, lost before the kernel took a byte of the request
+  ResetBeforeRequest,  // a fresh connection lost before the kernel took a byte
   StaleConnection,     // a reused connection closed before a byte of the response
   Reset,               // a fresh connection lost after bytes were sent
   BadResponse,         // unparsable before its head was relayed

@@ -28,6 +28,14 @@ class OneTurnTest(Case):
         finally:
             daemon.signal(signal.SIGCONT)
 
+    def long_turn(self, daemon):
+        """After one with many reads, in which answers gather; each caller has begun a request."""
+        crowd = [self.client(daemon) for _ in range(32)]
+        with self.one_turn(daemon):
+            for caller in crowd:
+                caller.send(b"G")
+        return self.one_turn(daemon)
+
     @staticmethod
     def states(daemon):
         """Of its threads."""
@@ -83,7 +91,7 @@ class OneTurnTest(Case):
         client.send_request("GET", "/first")
         origin.wait_calls(1)
         client.send_request("GET", "/second")
-        with self.one_turn(daemon):
+        with self.long_turn(daemon):
             gate.set()
             answered.wait()
             client.half_close()
@@ -108,7 +116,7 @@ class OneTurnTest(Case):
 
     def test_a_callers_end_does_not_take_the_tunnels_bytes_before_it(self):
         daemon, client, wire, _ = self.tunnel()
-        with self.one_turn(daemon):
+        with self.long_turn(daemon):
             wire.send(b"for the caller")
             client.half_close()
         self.assertEqual(b"for the caller", client.read_to_end())
