@@ -168,6 +168,8 @@ class Exchange final : private policy::RetryGate {
   void arm(TimePoint at);
   bool over_body_limit(std::uint64_t bytes) const;
   std::uint64_t most_kept() const;  // of a body, for another try
+  bool needless_once_sent();
+  void settle_unkept();
   Lane& free_lane();
   std::span<Lane> begun_lanes() { return {lanes_.data(), lanes_begun_}; }
   void pick_main();
@@ -213,7 +215,8 @@ class Exchange final : private policy::RetryGate {
 
   bool active_ = false;
   bool request_complete_ = false;
-  bool body_replayable_ = true;  // every byte sent so far is in kept_body_
+  // Why not every byte sent so far is in kept_body_; None: it is.
+  policy::Denial body_gone_ = policy::Denial::None;
   bool body_paused_ = false;
   bool response_paused_ = false;
   bool head_sent_ = false;
@@ -228,7 +231,8 @@ class Exchange final : private policy::RetryGate {
   bool next_fresh_ = false;              // the next try takes a new connection
   std::uint32_t hashed_for_ = kNoIndex;  // the upstream that hash_ is for
 
-  KeptBytes kept_body_;  // for another try, or until the first one can take it
+  KeptBytes kept_body_;      // for another try, or until the first one can take it
+  std::string_view unkept_;  // of this read: needless where the request has left at its end
   BufferCharge kept_charge_;
   std::string head_block_;
   http::RequestHead head_;

@@ -16,6 +16,9 @@ using policy::AttemptPlan;
 using policy::TryEnd;
 using policy::TryOutcome;
 
+// So much of a body costs less to keep than to find out whether it has to be.
+constexpr std::size_t kCheaplyKept = 4 * 1024;
+
 static_assert(kMaxTries >= 1 + 10 + 1 + 3 + 1);
 static_assert(policy::kMaxLanes >= 1 + 3);
 
@@ -204,7 +207,7 @@ void Exchange::start_try() {
 // It is paid out of the retry budget and never waits for a place; where it cannot be begun, the
 // tries under way go on.
 void Exchange::start_hedge() {
-  const bool kept = body_replayable_ && kept_body_.size() <= most_kept();
+  const bool kept = body_gone_ == policy::Denial::None && kept_body_.size() <= most_kept();
   if (!request_complete_ || !kept || !other_endpoint_usable() || upstream_->breaker_refuses() ||
       !upstream_->withdraw_retry()) {
     return;
@@ -261,7 +264,7 @@ void Exchange::on_try_ready(Lane& lane) {
   if (request_complete_) lane.attempt->send_end(trailers_);
   const bool flowing = lane.attempt->flush();
   if (kept_body_.size() > most_kept()) {
-    body_replayable_ = false;
+    body_gone_ = policy::Denial::BodyTooLarge;
     const auto unsent = [](const Lane& each) { return each.attempt && !each.connected(); };
     if (std::ranges::none_of(begun_lanes(), unsent)) kept_body_.clear();
   }
@@ -290,9 +293,15 @@ void Exchange::on_body(std::string_view bytes) {
     give_up_all(TryOutcome::Abandoned);
     return fail(FailureKind::BodyTooLarge);
   }
-  const bool fits = body_replayable_ && kept_body_.size() + bytes.size() <= most_kept();
+  append_to(kept_body_, std::exchange(unkept_, {}));
+  const bool whole = body_gone_ == policy::Denial::None;
+  const bool fits = whole && kept_body_.size() + bytes.size() <= most_kept();
   const bool sendable = main_->connected();
-  if (fits || !sendable) append_to(kept_body_, bytes);
+  if (fits && sendable && bytes.size() > kCheaplyKept && needless_once_sent()) {
+    unkept_ = bytes;
+  } else if (fits || !sendable) {
+    append_to(kept_body_, bytes);
+  }
   if (!sendable) {
     if (kept_body_.size() > most_kept() && !body_paused_) {
       body_paused_ = true;
@@ -301,10 +310,25 @@ void Exchange::on_body(std::string_view bytes) {
     return;
   }
   if (!fits) {
-    body_replayable_ = false;
+    body_gone_ = policy::Denial::BodyTooLarge;
     kept_body_.clear();
   }
   main_->attempt->send_body(bytes);
+}
+
+// Whether no try can follow that needs the body, once a byte of the request has left: the request
+// may not be repeated, and nobody else is there who could take it after a refusal.
+bool Exchange::needless_once_sent() {
+  return !repeatable_ && route_->fallback == kNoIndex &&
+         !route_->repeat_rule.repeats_at_same_endpoint() && !other_endpoint_usable();
+}
+
+// The read has been told, and what could leave has left.
+void Exchange::settle_unkept() {
+  const std::string_view bytes = std::exchange(unkept_, {});
+  if (main_->connected() && !main_->attempt->any_sent()) return append_to(kept_body_, bytes);
+  body_gone_ = policy::Denial::NoOtherEndpoint;
+  kept_body_.clear();
 }
 
 void Exchange::on_request_end(const http::Headers* trailers) {
@@ -322,9 +346,11 @@ void Exchange::on_request_end(const http::Headers* trailers) {
 }
 
 void Exchange::on_read_done() {
+  const bool connected = main_->connected();
+  const bool flowing = !connected || main_->attempt->flush();
+  if (!unkept_.empty()) settle_unkept();
   kept_charge_.set(kept_body_.size());
-  if (!main_->connected()) return;
-  if (main_->attempt->flush() || body_paused_) return;
+  if (flowing || body_paused_) return;
   body_paused_ = true;
   caller_->pause_body();
 }
@@ -357,7 +383,7 @@ void Exchange::on_try_failed(Lane& lane, const TryEnd& end) {
   end_try_record(lane, end);
   lane.attempt.reset();
   note_end(end);
-  apply(plan_->on_ended(index_of(lane), end, std::nullopt, body_replayable_, *this, *scope_->random,
+  apply(plan_->on_ended(index_of(lane), end, std::nullopt, body_gone_, *this, *scope_->random,
                         now()));
 }
 
@@ -378,8 +404,8 @@ void Exchange::on_try_head(Lane& lane, const http::ResponseHead& head, const Try
   }
   end_try_record(lane, end);
   note_end(end);
-  const auto action = plan_->on_ended(index_of(lane), end, retry_after(head), body_replayable_,
-                                      *this, *scope_->random, now());
+  const auto action = plan_->on_ended(index_of(lane), end, retry_after(head), body_gone_, *this,
+                                      *scope_->random, now());
   if (action.what == AttemptPlan::Do::Relay) {
     if (!falls_back(end)) return relay(lane, head, end);
     return relay_or_fall_back(lane, head, end);
@@ -422,7 +448,7 @@ void Exchange::apply(const AttemptPlan::Action& action) {
     case Do::GiveUp: {
       Lane& lane = lanes_[action.lane];
       give_up(lane, action.outcome);
-      return apply(plan_->on_ended(action.lane, last_end_, std::nullopt, body_replayable_, *this,
+      return apply(plan_->on_ended(action.lane, last_end_, std::nullopt, body_gone_, *this,
                                    *scope_->random, now()));
     }
     case Do::Relay:

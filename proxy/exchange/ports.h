@@ -159,6 +159,7 @@ class Attempt {
   virtual void pause_response() = 0;
   virtual void resume_response() = 0;
   virtual bool connected() const = 0;
+  virtual bool any_sent() const = 0;  // of the request; connected
   virtual std::uint32_t endpoint() const = 0;
   virtual std::string_view address() const = 0;  // the endpoint's, while the try has its place
   // Ends the try: what has not been settled is settled as `outcome`. A response that has begun is

@@ -66,6 +66,10 @@ class RetryRule {
   bool repeatable(std::string_view method, bool has_idempotency_key) const;
   const std::optional<std::string>& idempotency_key_header() const { return key_header_; }
 
+  // A request that was sent, and that its endpoint says it did not process, may be tried again at
+  // that same endpoint: 425. (A refusal `elsewhere` asks for another one.)
+  bool repeats_at_same_endpoint() const { return match_status(kTooEarly).named; }
+
   // A request that is itself a retry of the proxy before may be tried again all the same.
   bool allows_nested() const { return !suppress_nested_; }
 
@@ -80,7 +84,7 @@ class RetryRule {
     bool nested = false;      // it came with x-outrigger-attempt > 1
     int retries_done = 0;     // without stale ones
     bool stale_retry_done = false;
-    bool body_replayable = true;  // all that was sent of its body is still there
+    Denial body_gone = Denial::None;  // why what was sent of its body is not all there any more
   };
   struct Verdict {
     Answer answer = Answer::No;
@@ -99,6 +103,7 @@ class RetryRule {
   Denial denial(const Question& question, RetryReason reason) const;
   bool names(RetryReason word) const { return words_[static_cast<std::size_t>(word)]; }
 
+  static constexpr int kTooEarly = 425;
   static constexpr std::size_t kStatuses = 600;
 
   std::bitset<kRetryReasons> words_;

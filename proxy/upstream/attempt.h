@@ -27,6 +27,7 @@ class Attempt final : public exchange::Attempt, private ConnectionUser, private 
   void pause_response() override;
   void resume_response() override;
   bool connected() const override;
+  bool any_sent() const override { return connection_->any_sent(); }
   std::uint32_t endpoint() const override { return ticket.slot; }
   std::string_view address() const override { return ticket.endpoint->address; }
   void end(policy::TryOutcome outcome) override;

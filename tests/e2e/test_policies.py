@@ -540,14 +540,59 @@ class RetryTest(Case):
                                  for _ in range(2))
                 self.said = False
                 daemon = self.proxy(first, second, route=self.RETRY, upstream=NO_EJECTION)
-                response = self.request(daemon, "POST", body=b"x")
+                body = os.urandom(20_000)
+                response = self.request(daemon, "POST", body=body)
                 self.assertEqual(status, response.status)
-                self.assertEqual(tries, len(first.calls) + len(second.calls))
+                self.assertEqual([body] * tries,
+                                 [call.body for call in first.calls + second.calls])
                 self.assertNotIn("x-outrigger-retry", response.fields)
         daemon = self.through(say["elsewhere"], answers())  # there is no elsewhere
         response = self.request(daemon)
         self.assert_upstream_answer(response, 503, b"elsewhere")
         self.assertNotIn("x-outrigger-retry", response.fields)
+
+    def test_a_post_that_nobody_else_can_take_is_told_so_whatever_its_size(self):
+        refusal = answers(503, b"elsewhere", {"x-outrigger-retry": "elsewhere"})
+        for size in (1, 20_000):
+            daemon = self.through(answers(), refusal, answers())
+            client = self.client(daemon)
+            self.assertEqual(200, client.get().status)
+            response = client.request("POST", "/", body=b"x" * size)
+            self.assert_upstream_answer(response, 503, b"elsewhere")
+            daemon.wait_metric("retries_denied_total", 1, cause="no-other-endpoint")
+
+    def test_a_post_is_kept_only_while_there_is_a_use_for_it(self):
+        arrived, gate = self.gate(), self.gate()
+
+        def behave(call):
+            call.body
+            arrived.set()
+            call.wait(gate)
+            call.answer()
+        body = b"x" * 20_000
+        for endpoints, method, kept in ((1, "POST", 0), (2, "POST", 20_000), (1, "PUT", 20_000)):
+            with self.subTest(f"{method}, {endpoints} endpoints"):
+                origins = [self.origin(behave) for _ in range(endpoints)]
+                daemon = self.proxy(*origins, route=self.RETRY)
+                client = self.client(daemon)
+                gate.set()
+                self.assertEqual(200, client.get().status)  # there is a connection from now on
+                gate.clear()
+                arrived.clear()
+                client.send_request(method, "/", body=body)
+                arrived.wait(GUARD)
+                daemon.wait_metric("buffered_bytes", kept)
+                gate.set()
+                self.assertEqual(200, client.read_response(method).status)
+
+    def test_a_large_post_that_came_too_early_is_sent_again_whole(self):
+        body = os.urandom(20_000)
+        daemon = self.through(answers(), answers(425), answers(),
+                              route=self.retry(retry_on=["retriable-4xx"]))
+        client = self.client(daemon)
+        self.assertEqual(200, client.get().status)
+        self.assertEqual(200, client.request("POST", "/", body=body).status)
+        self.assertEqual([b"", body, body], [call.body for call in self.seen.calls])
 
     def say_once(self, call, say):
         said, self.said = self.said, True

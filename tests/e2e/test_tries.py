@@ -1,6 +1,7 @@
 """Deadlines, hedges and fallbacks: what becomes of a request beyond its first try."""
 
 import email.utils
+import os
 import time
 
 from harness import (Case, Silent, Wire, answers, chunk, hangs, in_turn, resets, sends,
@@ -413,6 +414,17 @@ class FallbackTest(Case):
         large = b"x" * 100_000
         self.assert_upstream_answer(self.request(daemon, "PUT", body=large), 503)
         self.assertEqual(1, len(spare.calls))
+
+    def test_it_takes_a_large_post_that_was_refused(self):
+        refusal = answers(503, fields={"x-outrigger-retry": "elsewhere"})
+        origin, spare = self.origin(in_turn(answers(), refusal)), self.origin()
+        daemon = self.with_fallback(origin, spare=spare, fallback={
+            "fallback_on": ["5xx"], "upstream": "spare"})
+        client = self.client(daemon)
+        self.assertEqual(200, client.get().status)
+        body = os.urandom(20_000)
+        self.assertEqual(200, client.request("POST", "/", body=body).status)
+        self.assertEqual([body], [call.body for call in spare.calls])
 
     def test_it_needs_no_retries(self):
         spare = self.origin(answers(body=b"spare"))

@@ -34,6 +34,7 @@ struct FakeAttempt final : Attempt {
   void pause_response() override {}
   void resume_response() override {}
   bool connected() const override { return is_connected; }
+  bool any_sent() const override { return !sent.empty(); }
   std::uint32_t endpoint() const override { return 0; }
   std::string_view address() const override { return "10.0.0.1:80"; }
   void end(TryOutcome outcome) override { ended_as = outcome; }
