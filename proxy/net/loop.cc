@@ -136,6 +136,7 @@ void Loop::before_poll() {
   between_polls();
   if (had_work && once_) stop();  // something has happened: polls, but does not wait
   turn_is_long_ = std::exchange(reads_, 0) >= kLongTurn;
+  ++polls_;
   time_.stale = true;
 }
 

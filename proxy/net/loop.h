@@ -35,6 +35,7 @@ class Loop {
   // Reads of a turn from which on the next is taken to be as long, so that it pays to gather
   // writes.
   static constexpr int kLongTurn = 16;
+  static constexpr int kMaxEvents = 1024;
   // Rounds of deferred tasks between two polls; what is left waits for the next turn.
   static constexpr int kMaxDeferredRounds = 64;
 
@@ -59,6 +60,12 @@ class Loop {
     return time_.at;
   }
   const ReadTime& read_time() const { return time_; }
+  // The number of its newest poll.
+  std::uint64_t poll() const { return polls_; }
+  // Whether the event that is handled now is of that poll, and so had come before any other of its
+  // events was handled. Not told where there were as many as libuv takes at once: then it polls
+  // again within the turn.
+  bool is_of_poll(std::uint64_t number) const { return number == polls_ && reads_ < kMaxEvents; }
   // After work that took long, so that timers armed by it are not early.
   void refresh_time();
 
@@ -116,6 +123,7 @@ class Loop {
   BufferedBytes* buffered_ = nullptr;
   WriteBatch batch_;
   int reads_ = 0;  // of this turn
+  std::uint64_t polls_ = 0;
   bool turn_is_long_ = false;
   Deferred* when_woken_ = nullptr;
   ReadTime time_;

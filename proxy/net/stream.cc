@@ -55,8 +55,8 @@ bool Stream::write(std::span<const std::string_view> pieces) {
   return transport_ == nullptr || transport_->write(pieces);
 }
 
-void Stream::set_patient() {
-  if (transport_ != nullptr) transport_->set_patient();
+void Stream::set_patient(bool patient) {
+  if (transport_ != nullptr) transport_->set_patient(patient);
 }
 
 void Stream::send_batched() {

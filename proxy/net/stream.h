@@ -77,9 +77,8 @@ class Stream {
   // long (WriteBatch); until then they count as queued, and destroying the stream drops them.
   bool write(std::span<const std::string_view> pieces);
   bool write(std::string_view piece) { return write({&piece, 1}); }
-  // From now on small writes go out at the end of any turn, for what that still finds may undo
-  // them.
-  void set_patient();
+  // Whether small writes go out at the end of any turn, for what that still finds may undo them.
+  void set_patient(bool patient);
   // Sends at once what a write has left for the end of the turn.
   void send_batched();
   // Written and not taken by the kernel.

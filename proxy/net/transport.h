@@ -57,7 +57,7 @@ class Transport final : public HandleBlock, private Deferred {
   bool write(std::span<const std::string_view> pieces);
   // Sends what a write has left for the end of the turn, if anything.
   void send_batched();
-  void set_patient() { patient_ = true; }
+  void set_patient(bool patient) { patient_ = patient; }
   void shutdown_when_drained();
   // The owner has let go.
   void linger(Duration linger, Duration stall, std::shared_ptr<void> until_flushed);

@@ -46,7 +46,7 @@ class SimulatedConnection final : public Connection, private exchange::Task, pri
   }
   bool connected() const override { return connected_; }
 
-  void send_head(const http::RequestHead& head, const http::RequestAdditions& add) override {
+  void send_head(const http::RequestHead& head, const http::RequestAdditions& add, bool) override {
     INVARIANT(connected_ && user_ && !busy_);
     ++exchanges;
     busy_ = true;

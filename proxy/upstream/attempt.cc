@@ -146,7 +146,7 @@ void Attempt::send_request() {
     additions.host = host_of(*configured);
     if (additions.host.empty() && request_->head->authority.empty()) additions.host = "localhost";
   }
-  connection_->send_head(*request_->head, additions);
+  connection_->send_head(*request_->head, additions, repeatable);
 }
 
 void Attempt::on_connected() {

@@ -84,7 +84,6 @@ void Http1Connection::on_connected(std::unique_ptr<net::Stream> stream) {
   stream_ = std::move(stream);
   connector_.reset();
   stream_->set_events(this);
-  stream_->set_patient();  // it may prove closed before the request has left
   stream_->start_reading();
   phase_ = Phase::Idle;
   user_->on_connected();
@@ -115,7 +114,8 @@ void Http1Connection::on_timer(net::Timer&) {
 
 // The request.
 
-void Http1Connection::send_head(const http::RequestHead& head, const http::RequestAdditions& add) {
+void Http1Connection::send_head(const http::RequestHead& head, const http::RequestAdditions& add,
+                                bool repeatable) {
   INVARIANT(phase_ == Phase::Idle && user_);
   ++exchanges;
   phase_ = Phase::Head;
@@ -130,6 +130,10 @@ void Http1Connection::send_head(const http::RequestHead& head, const http::Reque
   request_complete_ = received_ = reusable_ = false;
   informational_ = 0;
   sent_before_ = stream_->bytes_taken();
+  begun_in_poll_ = loop_.poll();
+  // What this turn still reads may show that the connection is closed: for a request that may not
+  // be sent twice, before it has left.
+  stream_->set_patient(!repeatable);
   http::write_request_head(out_.text(), head, add);
 }
 
@@ -187,6 +191,10 @@ bool Http1Connection::any_sent() const {
   return stream_ && stream_->bytes_taken() > sent_before_;
 }
 
+bool Http1Connection::came_before() const {
+  return used_before() && loop_.is_of_poll(begun_in_poll_);
+}
+
 // The response.
 
 void Http1Connection::on_read(std::string_view bytes) {
@@ -195,8 +203,8 @@ void Http1Connection::on_read(std::string_view bytes) {
     if (keeper_) return keeper_->on_idle_over(*this);
     return lose(true);
   }
-  // What comes before the request has left is as little an answer to it.
-  if (phase_ == Phase::Head && !any_sent()) return lose(false);
+  // What had come before the request left is as little an answer to it.
+  if (phase_ == Phase::Head && (!any_sent() || came_before())) return lose(false);
   received_ = true;
   consume(bytes);
   if (user_) user_->on_read_done();

@@ -58,21 +58,40 @@ class OneTurnTest(Case):
         daemon.wait_metric("retries_total", 1, reason="stale-connection")
         self.assertEqual(0, daemon.metric("circuit_breaker_transitions_total"))
 
-    def test_what_an_idle_connection_says_answers_no_request_that_has_not_left(self):
+    def test_a_large_post_whose_connection_was_reset_goes_to_another_whole(self):
+        origin = self.origin()
+        daemon = self.proxy(origin, **self.SETTINGS)
+        client = self.client(daemon)
+        self.assertEqual(200, client.get().status)
+        body = os.urandom(20_000)
+        with self.one_turn(daemon):
+            client.send_request("POST", "/", body=body)
+            origin.drop_connections(reset=True)
+            origin.wait_open(0)
+        self.assertEqual(200, client.read_response("POST").status)
+        self.assertEqual([b"", body], [call.body for call in origin.calls])
+        daemon.wait_metric("retries_total", 1, reason="stale-connection")
+
+    def test_what_an_idle_connection_has_said_answers_no_request(self):
+        """A POST has not left by then; a GET has, and may be sent again."""
         wires = []
 
         def behave(call):
             wires.append(call.wire)
             call.answer()
-        origin = self.origin(behave)
-        daemon = self.proxy(origin, **self.SETTINGS)
-        client = self.client(daemon)
-        self.assertEqual(200, client.get().status)
-        with self.one_turn(daemon):
-            client.send_request("GET", "/mine")
-            wires[0].send(b"HTTP/1.1 408 Too Late\r\nContent-Length: 0\r\n\r\n")
-        self.assertEqual(200, client.read_response().status)
-        self.assertEqual((1, 2), (origin.count(target="/mine"), origin.connections))
+        for method, body in (("POST", b"x"), ("GET", None)):
+            origin = self.origin(behave)
+            daemon = self.proxy(origin, **self.SETTINGS)
+            client = self.client(daemon)
+            self.assertEqual(200, client.get().status)
+            with self.one_turn(daemon):
+                client.send_request(method, "/mine", body=body)
+                wires[-1].send(b"HTTP/1.1 408 Too Late\r\nContent-Length: 0\r\n\r\n")
+            self.assertEqual(200, client.read_response(method).status)
+            self.assertEqual(2, origin.connections)
+            if method == "POST":
+                self.assertEqual(1, origin.count(target="/mine"))
+            daemon.wait_metric("retries_total", 1, reason="stale-connection")
 
     def test_a_callers_end_does_not_take_the_answers_before_it(self):
         gate = self.gate()

@@ -15,7 +15,7 @@ using namespace std::chrono_literals;
 
 // A connection whose near end gathers its small writes in any turn.
 struct PatientPair : Pair {
-  explicit PatientPair(Loop& loop) : Pair(loop) { near.stream->set_patient(); }
+  explicit PatientPair(Loop& loop) : Pair(loop) { near.stream->set_patient(true); }
 };
 
 // Runs `task` within a turn of the loop, before it polls.

@@ -45,7 +45,7 @@ struct Asked {
     head.target = head.path = "/";
     head.framing = http::Framing::Length;
     head.content_length = 10;
-    connection->send_head(head, {});
+    connection->send_head(head, {}, false);
   }
 
   std::shared_ptr<Shared> shared;

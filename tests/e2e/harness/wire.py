@@ -2,6 +2,7 @@
 raw bytes wherever a test wants them.
 """
 
+import contextlib
 import socket
 import struct
 from dataclasses import dataclass, field
@@ -194,6 +195,8 @@ class Wire:
 
     def reset(self):
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RD)  # a thread that reads would hold it open
         self.socket.close()
 
 
