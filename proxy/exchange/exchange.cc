@@ -81,7 +81,8 @@ void Exchange::reset(Scope& scope, const ListenerRoutes& listener, Caller& calle
     for (std::string& cookie : set_cookies_) cookie.clear();
     fresh_key_.reset();
   }
-  body_gone_ = policy::Denial::None;
+  body_replayable_ = true;
+  body_let_go_ = false;
   unkept_ = {};
   active_ = true;
   ++scope.users;
@@ -362,7 +363,7 @@ void Exchange::relay(Lane& lane, const http::ResponseHead& head, const TryEnd& e
   head_sent_ = true;
   kept_body_.clear();
   kept_charge_.set(0);
-  body_gone_ = policy::Denial::BodyTooLarge;
+  body_replayable_ = false;
   const std::string_view instead_of = fallback_ ? fallback_->reason : std::string_view();
   if (head.status == 101) {
     caller_->send_head(head, instead_of);

@@ -168,6 +168,7 @@ class Exchange final : private policy::RetryGate {
   void arm(TimePoint at);
   bool over_body_limit(std::uint64_t bytes) const;
   std::uint64_t most_kept() const;  // of a body, for another try
+  void keep(std::string_view bytes);
   bool needless_once_sent();
   void settle_unkept();
   Lane& free_lane();
@@ -215,8 +216,8 @@ class Exchange final : private policy::RetryGate {
 
   bool active_ = false;
   bool request_complete_ = false;
-  // Why not every byte sent so far is in kept_body_; None: it is.
-  policy::Denial body_gone_ = policy::Denial::None;
+  bool body_replayable_ = true;  // every byte sent so far is in kept_body_, or has been let go
+  bool body_let_go_ = false;     // nobody else could have taken it
   bool body_paused_ = false;
   bool response_paused_ = false;
   bool head_sent_ = false;

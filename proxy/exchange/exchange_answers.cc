@@ -98,8 +98,7 @@ bool Exchange::falls_back(const TryEnd& end) const {
 // Asks the fallback's upstream. It is another send, and obeys what a retry obeys; it never waits
 // for a place, for then the answer in hand stands.
 bool Exchange::start_fallback(const Fallback& instead_of) {
-  const bool may_be_sent = plan_ && body_gone_ == policy::Denial::None &&
-                           now() < plan_->request_deadline() &&
+  const bool may_be_sent = plan_ && body_replayable_ && now() < plan_->request_deadline() &&
                            (!maybe_processed_ || may_be_repeated(route_->repeat_rule));
   if (!may_be_sent) return false;
   leave_line();

@@ -142,6 +142,7 @@ StartResult Exchange::begin_try(Lane& lane, TryKind kind) {
                   .additions = additions(),
                   .kind = kind,
                   .repeatable = repeatable_,
+                  .at_once = repeatable_ && route_->repeat_rule.forgives_stale_connections(),
                   .fresh_connection = next_fresh_,
                   .prefer_untried = route_->config->retry && route_->config->retry->other_endpoint,
                   .elsewhere = hedge || plan_->next_needs_other_endpoint(),
@@ -207,7 +208,7 @@ void Exchange::start_try() {
 // It is paid out of the retry budget and never waits for a place; where it cannot be begun, the
 // tries under way go on.
 void Exchange::start_hedge() {
-  const bool kept = body_gone_ == policy::Denial::None && kept_body_.size() <= most_kept();
+  const bool kept = body_replayable_ && kept_body_.size() <= most_kept();
   if (!request_complete_ || !kept || !other_endpoint_usable() || upstream_->breaker_refuses() ||
       !upstream_->withdraw_retry()) {
     return;
@@ -264,7 +265,7 @@ void Exchange::on_try_ready(Lane& lane) {
   if (request_complete_) lane.attempt->send_end(trailers_);
   const bool flowing = lane.attempt->flush();
   if (kept_body_.size() > most_kept()) {
-    body_gone_ = policy::Denial::BodyTooLarge;
+    body_replayable_ = false;
     const auto unsent = [](const Lane& each) { return each.attempt && !each.connected(); };
     if (std::ranges::none_of(begun_lanes(), unsent)) kept_body_.clear();
   }
@@ -293,16 +294,9 @@ void Exchange::on_body(std::string_view bytes) {
     give_up_all(TryOutcome::Abandoned);
     return fail(FailureKind::BodyTooLarge);
   }
-  append_to(kept_body_, std::exchange(unkept_, {}));
-  const bool whole = body_gone_ == policy::Denial::None;
-  const bool fits = whole && kept_body_.size() + bytes.size() <= most_kept();
-  const bool sendable = main_->connected();
-  if (fits && sendable && bytes.size() > kCheaplyKept && needless_once_sent()) {
-    unkept_ = bytes;
-  } else if (fits || !sendable) {
+  const bool fits = body_replayable_ && record_.request_bytes <= most_kept();
+  if (!main_->connected()) {
     append_to(kept_body_, bytes);
-  }
-  if (!sendable) {
     if (kept_body_.size() > most_kept() && !body_paused_) {
       body_paused_ = true;
       caller_->pause_body();
@@ -310,10 +304,21 @@ void Exchange::on_body(std::string_view bytes) {
     return;
   }
   if (!fits) {
-    body_gone_ = policy::Denial::BodyTooLarge;
+    body_replayable_ = false;
     kept_body_.clear();
+  } else if (!body_let_go_) {
+    keep(bytes);
   }
   main_->attempt->send_body(bytes);
+}
+
+void Exchange::keep(std::string_view bytes) {
+  append_to(kept_body_, std::exchange(unkept_, {}));
+  if (bytes.size() > kCheaplyKept && needless_once_sent()) {
+    unkept_ = bytes;
+  } else {
+    append_to(kept_body_, bytes);
+  }
 }
 
 // Whether no try can follow that needs the body, once a byte of the request has left: the request
@@ -326,8 +331,8 @@ bool Exchange::needless_once_sent() {
 // The read has been told, and what could leave has left.
 void Exchange::settle_unkept() {
   const std::string_view bytes = std::exchange(unkept_, {});
-  if (main_->connected() && !main_->attempt->any_sent()) return append_to(kept_body_, bytes);
-  body_gone_ = policy::Denial::NoOtherEndpoint;
+  if (!main_->attempt->any_sent()) return append_to(kept_body_, bytes);
+  body_let_go_ = true;
   kept_body_.clear();
 }
 
@@ -346,8 +351,7 @@ void Exchange::on_request_end(const http::Headers* trailers) {
 }
 
 void Exchange::on_read_done() {
-  const bool connected = main_->connected();
-  const bool flowing = !connected || main_->attempt->flush();
+  const bool flowing = !main_->connected() || main_->attempt->flush();
   if (!unkept_.empty()) settle_unkept();
   kept_charge_.set(kept_body_.size());
   if (flowing || body_paused_) return;
@@ -383,7 +387,7 @@ void Exchange::on_try_failed(Lane& lane, const TryEnd& end) {
   end_try_record(lane, end);
   lane.attempt.reset();
   note_end(end);
-  apply(plan_->on_ended(index_of(lane), end, std::nullopt, body_gone_, *this, *scope_->random,
+  apply(plan_->on_ended(index_of(lane), end, std::nullopt, body_replayable_, *this, *scope_->random,
                         now()));
 }
 
@@ -404,8 +408,8 @@ void Exchange::on_try_head(Lane& lane, const http::ResponseHead& head, const Try
   }
   end_try_record(lane, end);
   note_end(end);
-  const auto action = plan_->on_ended(index_of(lane), end, retry_after(head), body_gone_, *this,
-                                      *scope_->random, now());
+  const auto action = plan_->on_ended(index_of(lane), end, retry_after(head), body_replayable_,
+                                      *this, *scope_->random, now());
   if (action.what == AttemptPlan::Do::Relay) {
     if (!falls_back(end)) return relay(lane, head, end);
     return relay_or_fall_back(lane, head, end);
@@ -448,7 +452,7 @@ void Exchange::apply(const AttemptPlan::Action& action) {
     case Do::GiveUp: {
       Lane& lane = lanes_[action.lane];
       give_up(lane, action.outcome);
-      return apply(plan_->on_ended(action.lane, last_end_, std::nullopt, body_gone_, *this,
+      return apply(plan_->on_ended(action.lane, last_end_, std::nullopt, body_replayable_, *this,
                                    *scope_->random, now()));
     }
     case Do::Relay:
@@ -468,7 +472,7 @@ bool Exchange::other_endpoint_usable() {
 }
 
 policy::RetryGate::Answer Exchange::grant_retry(bool costs_budget, bool elsewhere, TimePoint) {
-  if (elsewhere && !other_endpoint_usable()) return Answer::NoOtherEndpoint;
+  if (body_let_go_ || (elsewhere && !other_endpoint_usable())) return Answer::NoOtherEndpoint;
   if (upstream_->breaker_refuses()) return Answer::CircuitOpen;
   if (costs_budget && !upstream_->withdraw_retry()) return Answer::Budget;
   next_fresh_ = !costs_budget;

@@ -183,6 +183,7 @@ struct TryRequest {
   http::RequestAdditions additions;
   TryKind kind = TryKind::First;
   bool repeatable = false;        // may be sent again after it may have been processed
+  bool at_once = false;           // sent again where its connection proves stale: may go at once
   bool fresh_connection = false;  // a pooled one proved stale
   bool prefer_untried = true;     // retry.other_endpoint
   bool elsewhere = false;         // only an endpoint not in `tried`

@@ -35,7 +35,7 @@ class Loop {
   // Reads of a turn from which on the next is taken to be as long, so that it pays to gather
   // writes.
   static constexpr int kLongTurn = 16;
-  static constexpr int kMaxEvents = 1024;
+  static constexpr int kOfOnePoll = 64;
   // Rounds of deferred tasks between two polls; what is left waits for the next turn.
   static constexpr int kMaxDeferredRounds = 64;
 
@@ -60,12 +60,12 @@ class Loop {
     return time_.at;
   }
   const ReadTime& read_time() const { return time_; }
-  // The number of its newest poll.
-  std::uint64_t poll() const { return polls_; }
-  // Whether the event that is handled now is of that poll, and so had come before any other of its
-  // events was handled. Not told where there were as many as libuv takes at once: then it polls
-  // again within the turn.
-  bool is_of_poll(std::uint64_t number) const { return number == polls_ && reads_ < kMaxEvents; }
+  // Polls begun.
+  std::uint64_t poll_number() const { return polls_; }
+  // Whether what is read now had come before that poll returned. Told of the first kOfOnePoll reads
+  // only: where libuv gets as many events as it takes at once (1,024, of any kind), it polls again
+  // within the turn, without a word.
+  bool is_of_poll(std::uint64_t number) const { return number == polls_ && reads_ < kOfOnePoll; }
   // After work that took long, so that timers armed by it are not early.
   void refresh_time();
 

@@ -98,8 +98,8 @@ Action AttemptPlan::deny(Denial denial, const TryEnd& end) {
 }
 
 Action AttemptPlan::on_ended(std::uint32_t lane, const TryEnd& end,
-                             std::optional<Duration> retry_after, Denial body_gone, RetryGate& gate,
-                             Random& random, TimePoint now) {
+                             std::optional<Duration> retry_after, bool body_replayable,
+                             RetryGate& gate, Random& random, TimePoint now) {
   under_way_ &= ~(1U << lane);
   lane_deadlines_[lane] = kNever;
   const bool others = under_way_ != 0;
@@ -114,7 +114,7 @@ Action AttemptPlan::on_ended(std::uint32_t lane, const TryEnd& end,
                                                 .nested = request_.nested,
                                                 .retries_done = retries_,
                                                 .stale_retry_done = stale_retry_done_,
-                                                .body_gone = body_gone});
+                                                .body_replayable = body_replayable});
   if (others) {
     // A retry is due, and the other try is it; or there is no response at all to be kept.
     const bool worse =

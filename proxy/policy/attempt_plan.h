@@ -99,10 +99,10 @@ class AttemptPlan {
   // hedged; empty: not at all.
   Action on_started(std::uint32_t lane, std::optional<Duration> hedge_after, TimePoint now);
   // A response head (end.outcome Response) or the failure of the try. `retry_after`: the
-  // response's Retry-After, where it has one. `body_gone`: why the body sent so far is not all
-  // kept; None: it is.
+  // response's Retry-After, where it has one. `body_replayable`: all of the body sent so far is
+  // kept.
   Action on_ended(std::uint32_t lane, const TryEnd& end, std::optional<Duration> retry_after,
-                  Denial body_gone, RetryGate& gate, Random& random, TimePoint now);
+                  bool body_replayable, RetryGate& gate, Random& random, TimePoint now);
   void on_hedge_begun() { ++hedges_; }
   void on_retry_refused(Denial why) { denial_ = why; }
   // What is asked now is asked once: no retry, no hedge.

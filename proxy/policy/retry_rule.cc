@@ -6,7 +6,6 @@ namespace outrigger::policy {
 namespace {
 
 constexpr int kConflict = 409;
-constexpr int kTooEarly = 425;
 constexpr int kTooManyRequests = 429;
 
 RetryReason reason_of(config::RetryWord word) {
@@ -147,7 +146,7 @@ Denial RetryRule::denial(const Question& question, RetryReason reason) const {
   if (question.nested && suppress_nested_ && !stale && class_of_it != Processed::NotSent) {
     return Denial::Nested;
   }
-  if (question.body_gone != Denial::None) return question.body_gone;
+  if (!question.body_replayable) return Denial::BodyTooLarge;
   const bool spent = stale ? question.stale_retry_done : question.retries_done >= max_retries_;
   return spent ? Denial::MaxRetries : Denial::None;
 }

@@ -51,6 +51,8 @@ enum class Denial : std::uint8_t {
 };
 inline constexpr std::size_t kDenials = 11;
 
+inline constexpr int kTooEarly = 425;
+
 // As the metrics name them; empty for Denial::None.
 std::string_view label(RetryReason reason);
 std::string_view label(Denial denial);
@@ -69,6 +71,8 @@ class RetryRule {
   // A request that was sent, and that its endpoint says it did not process, may be tried again at
   // that same endpoint: 425. (A refusal `elsewhere` asks for another one.)
   bool repeats_at_same_endpoint() const { return match_status(kTooEarly).named; }
+  // A repeatable one is tried again, free of charge, where its connection proves stale.
+  bool forgives_stale_connections() const { return names(RetryReason::StaleConnection); }
 
   // A request that is itself a retry of the proxy before may be tried again all the same.
   bool allows_nested() const { return !suppress_nested_; }
@@ -84,7 +88,7 @@ class RetryRule {
     bool nested = false;      // it came with x-outrigger-attempt > 1
     int retries_done = 0;     // without stale ones
     bool stale_retry_done = false;
-    Denial body_gone = Denial::None;  // why what was sent of its body is not all there any more
+    bool body_replayable = true;  // all that was sent of its body is still there
   };
   struct Verdict {
     Answer answer = Answer::No;
@@ -103,7 +107,6 @@ class RetryRule {
   Denial denial(const Question& question, RetryReason reason) const;
   bool names(RetryReason word) const { return words_[static_cast<std::size_t>(word)]; }
 
-  static constexpr int kTooEarly = 425;
   static constexpr std::size_t kStatuses = 600;
 
   std::bitset<kRetryReasons> words_;

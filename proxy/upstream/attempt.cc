@@ -146,7 +146,7 @@ void Attempt::send_request() {
     additions.host = host_of(*configured);
     if (additions.host.empty() && request_->head->authority.empty()) additions.host = "localhost";
   }
-  connection_->send_head(*request_->head, additions, repeatable);
+  connection_->send_head(*request_->head, additions, request_->at_once);
 }
 
 void Attempt::on_connected() {
@@ -206,7 +206,7 @@ TryEnd Attempt::judge(const http::ResponseHead& head) const {
   constexpr std::string_view kEventStream = "text/event-stream";
   const auto type = head.headers.value_of(http::Field::ContentType).substr(0, kEventStream.size());
   judged.endless = head.status == 101 || http::equals_ignore_case(type, kEventStream);
-  const bool untouched = judged.refused_elsewhere || head.status == 425;
+  const bool untouched = judged.refused_elsewhere || head.status == policy::kTooEarly;
   judged.processed = untouched ? Processed::NotProcessed : Processed::MaybeProcessed;
   return judged;
 }

@@ -52,10 +52,10 @@ class Connection {
   // With a user.
   virtual void attach(ConnectionUser& user) = 0;
   virtual bool connected() const = 0;
-  // Kept until flush() or send_end(), which write head and body at once. `repeatable`: it may be
-  // sent again after it may have been processed.
+  // Kept until flush() or send_end(), which write head and body at once. `at_once`: it
+  // need not wait for what the turn still finds, as it is sent again where the connection is stale.
   virtual void send_head(const http::RequestHead& head, const http::RequestAdditions& add,
-                         bool repeatable) = 0;
+                         bool at_once) = 0;
   virtual void send_body(std::string_view bytes) = 0;
   virtual void send_end(const http::Headers* trailers) = 0;
   virtual bool flush() = 0;  // false: congested

@@ -115,7 +115,7 @@ void Http1Connection::on_timer(net::Timer&) {
 // The request.
 
 void Http1Connection::send_head(const http::RequestHead& head, const http::RequestAdditions& add,
-                                bool repeatable) {
+                                bool at_once) {
   INVARIANT(phase_ == Phase::Idle && user_);
   ++exchanges;
   phase_ = Phase::Head;
@@ -130,10 +130,9 @@ void Http1Connection::send_head(const http::RequestHead& head, const http::Reque
   request_complete_ = received_ = reusable_ = false;
   informational_ = 0;
   sent_before_ = stream_->bytes_taken();
-  begun_in_poll_ = loop_.poll();
-  // What this turn still reads may show that the connection is closed: for a request that may not
-  // be sent twice, before it has left.
-  stream_->set_patient(!repeatable);
+  begun_in_poll_ = loop_.poll_number();
+  at_once_ = at_once;
+  stream_->set_patient(!at_once);  // what this turn still finds may show that it is closed
   http::write_request_head(out_.text(), head, add);
 }
 
@@ -191,8 +190,9 @@ bool Http1Connection::any_sent() const {
   return stream_ && stream_->bytes_taken() > sent_before_;
 }
 
+// A request that leaves at once may be sent again, should a turn of a thousand events deceive here.
 bool Http1Connection::came_before() const {
-  return used_before() && loop_.is_of_poll(begun_in_poll_);
+  return !any_sent() || (at_once_ && used_before() && loop_.is_of_poll(begun_in_poll_));
 }
 
 // The response.
@@ -204,7 +204,7 @@ void Http1Connection::on_read(std::string_view bytes) {
     return lose(true);
   }
   // What had come before the request left is as little an answer to it.
-  if (phase_ == Phase::Head && (!any_sent() || came_before())) return lose(false);
+  if (phase_ == Phase::Head && came_before()) return lose(false);
   received_ = true;
   consume(bytes);
   if (user_) user_->on_read_done();

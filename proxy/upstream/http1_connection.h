@@ -47,7 +47,7 @@ class Http1Connection final : public Connection,
   void attach(ConnectionUser& user) override;
   bool connected() const override { return stream_ != nullptr; }
   void send_head(const http::RequestHead& head, const http::RequestAdditions& add,
-                 bool repeatable) override;
+                 bool at_once) override;
   void send_body(std::string_view bytes) override;
   void send_end(const http::Headers* trailers) override;
   bool flush() override;
@@ -80,7 +80,7 @@ class Http1Connection final : public Connection,
   void give(std::string_view bytes);
   void end(bool peer_closed, bool leftover);
   void lose(bool bad_response);
-  bool came_before() const;  // what is read now, than this exchange
+  bool came_before() const;  // what is read now, before the request had left
   bool has_owner() const { return user_ != nullptr || draining_; }
 
   net::Loop& loop_;
@@ -113,6 +113,7 @@ class Http1Connection final : public Connection,
   std::size_t drained_ = 0;
   std::uint64_t sent_before_ = 0;  // bytes taken by the kernel before this exchange
   std::uint64_t begun_in_poll_ = 0;
+  bool at_once_ = false;  // sent so
 };
 
 class Http1ConnectionFactory final : public ConnectionFactory {

@@ -553,13 +553,41 @@ class RetryTest(Case):
 
     def test_a_post_that_nobody_else_can_take_is_told_so_whatever_its_size(self):
         refusal = answers(503, b"elsewhere", {"x-outrigger-retry": "elsewhere"})
-        for size in (1, 20_000):
-            daemon = self.through(answers(), refusal, answers())
-            client = self.client(daemon)
-            self.assertEqual(200, client.get().status)
-            response = client.request("POST", "/", body=b"x" * size)
-            self.assert_upstream_answer(response, 503, b"elsewhere")
-            daemon.wait_metric("retries_denied_total", 1, cause="no-other-endpoint")
+        small, large = (request_bytes("POST", "/", body=b"x" * size) for size in (1, 20_000))
+        for name, (first, rest) in {"small": (small, b""), "large": (large, b""),
+                                    "in two reads": (large[:15_000], large[15_000:])}.items():
+            with self.subTest(name):
+                daemon = self.through(answers(), refusal, answers())
+                client = self.client(daemon)
+                self.assertEqual(200, client.get().status)
+                client.send(first)
+                self.seen.wait_calls(2)
+                client.send(rest)
+                response = client.read_response("POST")
+                self.assert_upstream_answer(response, 503, b"elsewhere")
+                daemon.wait_metric("retries_denied_total", 1, cause="no-other-endpoint")
+
+    def test_a_post_that_was_let_go_is_not_sent_in_part_to_who_comes_later(self):
+        gate = self.gate()
+        refusal = answers(503, b"elsewhere", {"x-outrigger-retry": "elsewhere"})
+        first = self.origin(in_turn(answers(), waits_for(gate, refusal)))
+        later = self.origin()
+        later.refuse()
+        check = {"tcp": {}, "interval": "50ms", "no_traffic_interval": "50ms",
+                 "healthy_threshold": 1, "unhealthy_threshold": 1}
+        daemon = self.proxy(first, later, route=self.RETRY, upstream={
+            **NO_EJECTION, "health_check": check, "load_balancer": {"panic_threshold_percent": "off"}})
+        daemon.wait_metric("upstream_endpoints", 1, upstream="u", state="unhealthy")
+        client = self.client(daemon)
+        self.assertEqual(200, client.get().status)
+        client.send_request("POST", "/", body=b"x" * 20_000)
+        first.wait_calls(2)
+        later.start()
+        daemon.wait_metric("upstream_endpoints", 2, upstream="u", state="healthy")
+        gate.set()
+        self.assert_upstream_answer(client.read_response("POST"), 503, b"elsewhere")
+        daemon.wait_metric("retries_denied_total", 1, cause="no-other-endpoint")
+        self.assertEqual([], later.calls)
 
     def test_a_post_is_kept_only_while_there_is_a_use_for_it(self):
         arrived, gate = self.gate(), self.gate()

@@ -48,9 +48,8 @@ struct Fixture {
     return plan.on_started(lane, hedge_after, now);
   }
   AttemptPlan::Action ended(AttemptPlan& plan, const TryEnd& end, TimePoint now = t0,
-                            std::optional<Duration> retry_after = {},
-                            Denial body_gone = Denial::None) {
-    return plan.on_ended(0, end, retry_after, body_gone, gate, random, now);
+                            std::optional<Duration> retry_after = {}, bool replayable = true) {
+    return plan.on_ended(0, end, retry_after, replayable, gate, random, now);
   }
 };
 
@@ -230,7 +229,7 @@ TEST_CASE_METHOD(Fixture, "while another try is under way a bad one is dropped, 
   CHECK(ended(lost, kRefused, t0 + 60ms).what == Do::Wait);
   CHECK(gate.asked == 0);
   // The one that is left is an ordinary one.
-  CHECK(lost.on_ended(1, kRefused, {}, Denial::None, gate, random, t0 + 70ms).what == Do::Start);
+  CHECK(lost.on_ended(1, kRefused, {}, true, gate, random, t0 + 70ms).what == Do::Start);
   CHECK(gate.asked == 1);
 }
 
@@ -314,7 +313,7 @@ TEST_CASE_METHOD(Fixture, "what may have been processed is not sent again unless
 
 TEST_CASE_METHOD(Fixture, "a body that is no longer kept cannot be sent again") {
   auto p = plan();
-  CHECK(ended(p, kReset, t0, {}, Denial::BodyTooLarge).what == Do::Fail);
+  CHECK(ended(p, kReset, t0, {}, false).what == Do::Fail);
   CHECK(p.denial() == Denial::BodyTooLarge);
 }
 

@@ -249,10 +249,8 @@ TEST_CASE("a body that is not kept whole is not sent again") {
   const auto rule = rule_of(kEveryWord);
   for (const Row& row : kTable) {
     auto question = of(row.end);
-    for (const auto why : {Denial::BodyTooLarge, Denial::NoOtherEndpoint}) {
-      question.body_gone = why;
-      CHECK(rule.judge(question).denial == why);
-    }
+    question.body_replayable = false;
+    CHECK(rule.judge(question).denial == Denial::BodyTooLarge);
   }
 }
 
@@ -261,13 +259,13 @@ TEST_CASE("of several denials the first in order is told: method, nested, body, 
   settings.max_retries = 0;
   const RetryRule rule(settings);
   RetryRule::Question question{
-      .end = status(503), .repeatable = false, .nested = true, .body_gone = Denial::BodyTooLarge};
+      .end = status(503), .repeatable = false, .nested = true, .body_replayable = false};
   CHECK(rule.judge(question).denial == Denial::Method);
   question.repeatable = true;
   CHECK(rule.judge(question).denial == Denial::Nested);
   question.nested = false;
   CHECK(rule.judge(question).denial == Denial::BodyTooLarge);
-  question.body_gone = Denial::None;
+  question.body_replayable = true;
   CHECK(rule.judge(question).denial == Denial::MaxRetries);
 }
 
