@@ -306,6 +306,7 @@ void Exchange::on_body(std::string_view bytes) {
   if (!fits) {
     body_replayable_ = false;
     kept_body_.clear();
+    unkept_ = {};
   } else if (!body_let_go_) {
     keep(bytes);
   }
