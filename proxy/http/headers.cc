@@ -71,14 +71,18 @@ constexpr auto kFirstOfLength = [] {
 char fold(char c) {
   return static_cast<char>(c | (c & 0x40) >> 1);
 }
+std::uint64_t eight(const char* at) {
+  std::uint64_t bytes = 0;
+  std::memcpy(&bytes, at, 8);
+  return bytes;
+}
 std::uint64_t fold_eight(const char* at) {
-  std::uint64_t eight = 0;
-  std::memcpy(&eight, at, 8);
-  return eight | (eight & 0x4040404040404040) >> 1;
+  const std::uint64_t bytes = eight(at);
+  return bytes | (bytes & 0x4040404040404040) >> 1;
 }
 
-// `name` against a known name of the same length, which is in lower case; eight bytes a step, the
-// last of which may overlap.
+// `name` against a known name of the same length, which is in lower case and so stays as it is when
+// folded; eight bytes a step, the last of which may overlap.
 bool matches(std::string_view name, std::string_view known) {
   const std::size_t size = name.size();
   if (size < 8) {
@@ -88,9 +92,9 @@ bool matches(std::string_view name, std::string_view known) {
     return true;
   }
   for (std::size_t i = 0; i + 8 <= size; i += 8) {
-    if (fold_eight(name.data() + i) != fold_eight(known.data() + i)) return false;
+    if (fold_eight(name.data() + i) != eight(known.data() + i)) return false;
   }
-  return fold_eight(name.data() + size - 8) == fold_eight(known.data() + size - 8);
+  return fold_eight(name.data() + size - 8) == eight(known.data() + size - 8);
 }
 
 }  // namespace

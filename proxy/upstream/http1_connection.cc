@@ -84,6 +84,7 @@ void Http1Connection::on_connected(std::unique_ptr<net::Stream> stream) {
   stream_ = std::move(stream);
   connector_.reset();
   stream_->set_events(this);
+  stream_->set_patient(!at_once_);  // what the turn still finds may show that it is closed
   stream_->start_reading();
   phase_ = Phase::Idle;
   user_->on_connected();
@@ -131,8 +132,7 @@ void Http1Connection::send_head(const http::RequestHead& head, const http::Reque
   informational_ = 0;
   sent_before_ = stream_->bytes_taken();
   begun_in_poll_ = loop_.poll_number();
-  at_once_ = at_once;
-  stream_->set_patient(!at_once);  // what this turn still finds may show that it is closed
+  if (at_once != at_once_) stream_->set_patient(!(at_once_ = at_once));
   http::write_request_head(out_.text(), head, add);
 }
 
