@@ -52,8 +52,8 @@ class Connection {
   // With a user.
   virtual void attach(ConnectionUser& user) = 0;
   virtual bool connected() const = 0;
-  // Kept until flush() or send_end(), which write head and body at once. `at_once`: it
-  // need not wait for what the turn still finds, as it is sent again where the connection is stale.
+  // Kept until flush() or send_end(), which write head and body at once. `at_once`: it need
+  // not wait for what the turn still finds, as it is sent again where the connection is stale.
   virtual void send_head(const http::RequestHead& head, const http::RequestAdditions& add,
                          bool at_once) = 0;
   virtual void send_body(std::string_view bytes) = 0;

@@ -132,7 +132,10 @@ void Http1Connection::send_head(const http::RequestHead& head, const http::Reque
   informational_ = 0;
   sent_before_ = stream_->bytes_taken();
   begun_in_poll_ = loop_.poll_number();
-  if (at_once != at_once_) stream_->set_patient(!(at_once_ = at_once));
+  if (at_once != at_once_) {
+    at_once_ = at_once;
+    stream_->set_patient(!at_once);
+  }
   http::write_request_head(out_.text(), head, add);
 }
 

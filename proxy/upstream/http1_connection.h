@@ -113,7 +113,7 @@ class Http1Connection final : public Connection,
   std::size_t drained_ = 0;
   std::uint64_t sent_before_ = 0;  // bytes taken by the kernel before this exchange
   std::uint64_t begun_in_poll_ = 0;
-  bool at_once_ = false;  // sent so
+  bool at_once_ = false;  // the newest request need not wait; the stream is patient where it must
 };
 
 class Http1ConnectionFactory final : public ConnectionFactory {

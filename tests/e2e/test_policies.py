@@ -7,8 +7,8 @@ import threading
 import time
 import unittest
 
-from harness import (GUARD, Case, Incomplete, Silent, answers, by_target, closes, free_address,
-                     hangs, in_turn, request_bytes, resets, sends, waits_for)
+from harness import (GUARD, Case, Incomplete, Silent, answers, by_target, chunk, closes,
+                     free_address, hangs, in_turn, request_bytes, resets, sends, waits_for)
 
 NO_EJECTION = {"outlier_detection": "off"}
 # A dead endpoint may be every request's first one: the budget must not be what is tested.
@@ -612,6 +612,19 @@ class RetryTest(Case):
                 daemon.wait_metric("buffered_bytes", kept)
                 gate.set()
                 self.assertEqual(200, client.read_response(method).status)
+
+    def test_a_post_may_go_wrong_behind_a_piece_that_is_not_kept_yet(self):
+        head = request_bytes("POST", "/", [("Transfer-Encoding", "chunked")])
+        piece = chunk(b"x" * 9_000)
+        for rest, status in ((b"no chunk\r\n", 400), (piece, 413)):
+            with self.subTest(status):
+                origin = self.origin()
+                daemon = self.proxy(origin, route={**self.RETRY, "limits": {"max_body_bytes": 10_000}})
+                client = self.client(daemon)
+                self.assertEqual(200, client.get().status)
+                client.send(head + piece + rest)
+                self.assertEqual(status, client.read_response("POST").status)
+                self.assertEqual(200, self.request(daemon).status)
 
     def test_a_large_post_that_came_too_early_is_sent_again_whole(self):
         body = os.urandom(20_000)
