@@ -138,7 +138,8 @@ class AttemptEvents {
   // Connected, the head is written; body bytes may follow now.
   virtual void on_try_ready() = 0;
   virtual void on_try_failed(const policy::TryEnd& end) = 0;
-  // The views of `head` live during the call. Informational heads may come before the final one.
+  // The views of `head` live during the call, and not beyond a flush() of body bytes that came with
+  // it. Informational heads may come before the final one.
   // `end` is what policies hear of it; for the final head only.
   virtual void on_try_head(const http::ResponseHead& head, const policy::TryEnd& end) = 0;
   virtual void on_try_body(std::string_view bytes) = 0;
@@ -152,7 +153,8 @@ class AttemptEvents {
 // head, the failure or its cancellation, exactly once.
 class Attempt {
  public:
-  // The bytes stay valid until the next flush() or send_end(), which write all at once.
+  // The bytes stay valid until the next flush() or send_end(), which write all at once; what was
+  // read before them may be overwritten then.
   virtual void send_body(std::string_view bytes) = 0;
   virtual void send_end(const http::Headers* trailers) = 0;
   virtual bool flush() = 0;  // false: congested, wait for on_try_writable
@@ -245,7 +247,8 @@ class Caller {
   // much of the request is still to come.
   // `fallback_reason`: the head is a fallback upstream's, asked for that reason; else empty.
   virtual void send_head(const http::ResponseHead& head, std::string_view fallback_reason) = 0;
-  // The bytes stay valid until the next flush() or send_end(), which write all at once.
+  // The bytes stay valid until the next flush() or send_end(), which write all at once; what was
+  // read before them may be overwritten then.
   virtual void send_body(std::string_view bytes) = 0;
   virtual void send_end(const http::Headers* trailers) = 0;
   // How many bytes its body has.

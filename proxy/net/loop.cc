@@ -4,9 +4,14 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstring>
 #include <ctime>
 #include <mutex>
 #include <utility>
+
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#endif
 
 #include "proxy/base/check.h"
 #include "proxy/base/pool.h"
@@ -24,6 +29,19 @@ TimePoint read_clock() {
   clock_gettime(CLOCK_MONOTONIC, &time);
   return TimePoint{std::chrono::seconds{time.tv_sec} + Duration{time.tv_nsec}};
 }
+
+// Whether the memory may be looked at: AddressSanitizer sees to it.
+#if defined(__SANITIZE_ADDRESS__)
+void forbid(const char* from, std::size_t size) {
+  __asan_poison_memory_region(from, size);
+}
+void allow(const char* from, std::size_t size) {
+  __asan_unpoison_memory_region(from, size);
+}
+#else
+void forbid(const char*, std::size_t) {}
+void allow(const char*, std::size_t) {}
+#endif
 
 template <class UvHandle>
 Loop& loop_of(const UvHandle* handle) {
@@ -53,7 +71,8 @@ struct Loop::Native {
   Pool<WriteQueue, kSpareWriteQueues> write_queues;
 };
 
-Loop::Loop() : native_(std::make_unique<Native>()), read_buffer_(new char[kReadBuffer]) {
+Loop::Loop()
+    : native_(std::make_unique<Native>()), read_buffer_(new char[kHeadroom + kReadBuffer]) {
   std::signal(SIGPIPE, SIG_IGN);
   Native& native = *native_;
   INVARIANT(uv_loop_init(&native.loop) == 0);
@@ -236,6 +255,30 @@ std::unique_ptr<WriteQueue> Loop::take_write_queue() {
 void Loop::keep_write_queue(std::unique_ptr<WriteQueue> queue) {
   queue->charge.set(0);
   native_->write_queues.keep(std::move(queue));
+}
+
+std::span<char> Loop::read_buffer() {
+  allow(read_buffer_.get(), kHeadroom + kReadBuffer);
+  return {read_buffer_.get() + kHeadroom, kReadBuffer};
+}
+
+// As numbers: what lies elsewhere, or before the buffer and so wraps, is too far.
+std::size_t Loop::before_in_read_buffer(std::string_view piece) const {
+  const auto at = reinterpret_cast<std::uintptr_t>(piece.data());
+  const std::uintptr_t before = at - reinterpret_cast<std::uintptr_t>(read_buffer_.get());
+  return before < kHeadroom + kReadBuffer ? before : 0;
+}
+
+void Loop::give_up_before(std::string_view piece) {
+  forbid(read_buffer_.get(), before_in_read_buffer(piece));
+}
+
+std::string_view Loop::put_before(std::string_view first, std::string_view second) {
+  const std::size_t before = before_in_read_buffer(second);
+  if (first.empty() || first.size() > std::min(before, kMostPutBefore)) return {};
+  char* const to = read_buffer_.get() + before - first.size();
+  std::memcpy(to, first.data(), first.size());
+  return {to, first.size() + second.size()};
 }
 
 uv_loop_t* Loop::native() {

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "proxy/base/buffered_bytes.h"
@@ -28,6 +29,10 @@ class Loop {
  public:
   // Of the buffer that all reads of a loop share.
   static constexpr std::size_t kReadBuffer = 128 * 1024;
+  // Before it, so that a new head fits before the body that came with a shorter one.
+  static constexpr std::size_t kHeadroom = 1024;
+  // Of what is put before a body there: a copy of more costs what it saves (GatherStore).
+  static constexpr std::size_t kMostPutBefore = 4096;
   // Tasks that other threads may have posted and the loop has not run: more means that it is dead.
   static constexpr std::size_t kMaxPosted = 64 * 1024;
   // Write queues that are kept for the next stream that needs one.
@@ -91,7 +96,7 @@ class Loop {
   // What has no handle and must be told when the loop ends; it leaves the list when destroyed.
   void attach(Dependent& dependent);
   // What a read callback gets lies in here, until the callback returns.
-  std::span<char> read_buffer() { return {read_buffer_.get(), kReadBuffer}; }
+  std::span<char> read_buffer();
 
  private:
   friend class Timer;
@@ -101,6 +106,14 @@ class Loop {
   // For streams that the kernel takes no more from: few at a time, so the loop keeps some.
   std::unique_ptr<WriteQueue> take_write_queue();
   void keep_write_queue(std::unique_ptr<WriteQueue> queue);
+
+  // Where `second` lies in the read buffer: copies `first` over what was read right before it, and
+  // gives both as one. Else, and where it is too long or does not fit, empty.
+  std::string_view put_before(std::string_view first, std::string_view second);
+  // What has been read before `piece`, if that lies in the read buffer, is nobody's from now on.
+  // Seen to by AddressSanitizer, until the next read.
+  void give_up_before(std::string_view piece);
+  std::size_t before_in_read_buffer(std::string_view piece) const;  // 0: it is not there
 
   void turn(int mode);
   void arm(Timer& timer, TimePoint at);

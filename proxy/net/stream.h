@@ -1,6 +1,6 @@
 // A connected byte stream: TCP or a Unix socket.
 //
-// Small writes go to the kernel at the end of a long turn, others at once; they are copied only
+// Small writes go to the kernel at the end of a long turn, others at once; these are copied only
 // where it does not take them. Reads stay armed and share the loop's buffer. In steady traffic a
 // stream costs one read and one write a message, no allocation and no epoll_ctl. Destroying a
 // stream closes it; it may be destroyed in any of its own callbacks, so that after a callback
@@ -27,7 +27,8 @@ class Transport;
 class StreamEvents {
  public:
   virtual ~StreamEvents() = default;
-  // Never empty; `bytes` lie in the loop's buffer and are gone after the call.
+  // Never empty; `bytes` lie in the loop's buffer and are gone after the call. What has been passed
+  // over of them is gone with the next write() of what follows.
   virtual void on_read(std::string_view bytes) = 0;
   // The peer sends no more; writing stays possible. Once. Should the peer go altogether after
   // this, only a write finds out.
@@ -75,6 +76,8 @@ class Stream {
   // more than kHighWater is queued: stop until on_writable(). After an error, a shutdown or a
   // close it drops them and returns true. Small ones go out at the end of the turn where that is
   // long (WriteBatch); until then they count as queued, and destroying the stream drops them.
+  // Where a piece is of what is being read, what was read before it is lost: of two pieces the
+  // first may be put there, so that they leave as one.
   bool write(std::span<const std::string_view> pieces);
   bool write(std::string_view piece) { return write({&piece, 1}); }
   // Whether small writes go out at the end of any turn, for what that still finds may undo them.

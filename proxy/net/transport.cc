@@ -210,7 +210,10 @@ bool Transport::write(std::span<const std::string_view> pieces) {
     return true;
   }
   loop_.batch_.pass(size);
-  write_through(pieces, size);
+  std::string_view whole;  // the kernel takes one piece for 0.2 µs less than two
+  if (!queue_ && pieces.size() == 2) whole = loop_.put_before(pieces[0], pieces[1]);
+  write_through(whole.empty() ? pieces : std::span(&whole, 1), size);
+  loop_.give_up_before(pieces.back());
   if (queued() <= mark(Stream::kHighWater)) return true;
   congested_ = true;
   return false;

@@ -119,6 +119,83 @@ TEST_CASE("pieces arrive as one, and nothing is queued when the kernel takes all
   CHECK(pair.near.writables == 0);
 }
 
+// Bytes whose value tells their place.
+std::string numbered(std::size_t size) {
+  std::string bytes(size, '\0');
+  for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<char>(i % 251);
+  return bytes;
+}
+
+TEST_CASE("a head before the body that is being read arrives before it, whatever its size") {
+  struct Sizes {
+    std::size_t read, written;
+    bool put_before;
+  };
+  const auto sizes = GENERATE(
+      Sizes{100, 50, true}, Sizes{100, 100, true}, Sizes{0, 1, true},
+      Sizes{100, 100 + Loop::kHeadroom, true}, Sizes{100, 101 + Loop::kHeadroom, false},
+      Sizes{9000, Loop::kMostPutBefore, true}, Sizes{9000, 4097, false}, Sizes{100, 0, false});
+  const bool congested = GENERATE(false, true);
+  CAPTURE(sizes.read, sizes.written, congested);
+  Loop loop;
+  Pair from{loop};
+  Pair to{loop};
+  const std::string body = numbered(10'000);
+  const std::string head(sizes.written, 'h');
+  const std::string old(sizes.read, 'o');
+  std::size_t before = 0;
+  if (congested) {
+    to.far.stream->stop_reading();
+    fill(*to.near.stream);
+    before = to.near.stream->queued() + to.near.stream->bytes_taken();
+  }
+  std::string read;
+  from.far.on_bytes = [&](std::string_view bytes) {
+    read += bytes;
+    if (read.size() > bytes.size()) {  // the rest, if it comes in parts
+      to.near.stream->write(bytes);
+      return;
+    }
+    const auto rest = bytes.substr(std::min(old.size(), bytes.size()));
+    const std::array<std::string_view, 2> pieces{head, rest};
+    to.near.stream->write(pieces);
+#if !defined(__SANITIZE_ADDRESS__)  // which lets nobody look there
+    const bool put = sizes.put_before && !congested;
+    if (put) CHECK(std::string_view(rest.data() - head.size(), head.size()) == head);
+    if (!put) CHECK(bytes.starts_with(old));
+#endif
+    CHECK(body.starts_with(rest));
+  };
+  from.near.stream->write(old + body);
+  REQUIRE(run_until(loop, [&] { return read.size() == old.size() + body.size(); }));
+  to.far.stream->start_reading();
+  const std::size_t all = before + head.size() + body.size();
+  REQUIRE(run_until(loop, [&] { return to.far.received == all; }));
+  CHECK(std::string_view(to.far.got).substr(before) == head + body);
+}
+
+TEST_CASE("what is written of a read in more or other pieces arrives in order") {
+  const std::string_view before = GENERATE("", "<");
+  const std::string_view between = GENERATE("", "|");
+  Loop loop;
+  Pair from{loop};
+  Pair to{loop};
+  const std::string sent = numbered(30'000);
+  std::string expected;
+  from.far.on_bytes = [&](std::string_view bytes) {
+    const auto one = bytes.substr(0, bytes.size() / 3);
+    const auto two = bytes.substr(one.size());
+    for (const auto piece : {before, one, between, two}) expected += piece;
+    std::vector<std::string_view> pieces{before, one, between, two};
+    std::erase(pieces, "");
+    to.near.stream->write(pieces);
+  };
+  from.near.stream->write(sent);
+  REQUIRE(run_until(loop, [&] { return from.far.received == sent.size(); }));
+  REQUIRE(run_until(loop, [&] { return to.far.received >= expected.size(); }));
+  CHECK(to.far.got == expected);
+}
+
 TEST_CASE("a half-close is the peer's end of file, and the other way stays open") {
   Loop loop;
   Pair pair{loop};
