@@ -174,6 +174,17 @@ TEST_CASE("a head before the body that is being read arrives before it, whatever
   CHECK(std::string_view(to.far.got).substr(before) == head + body);
 }
 
+TEST_CASE("what stands before a piece that has not just been read stays as it is") {
+  Loop loop;
+  Pair pair{loop};
+  const std::string own = numbered(10'000);
+  const std::array<std::string_view, 2> pieces{"head", std::string_view(own).substr(100)};
+  pair.near.stream->write(pieces);
+  REQUIRE(run_until(loop, [&] { return pair.far.received == 4 + 9'900; }));
+  CHECK(pair.far.got == "head" + own.substr(100));
+  CHECK(own == numbered(10'000));
+}
+
 TEST_CASE("what is written of a read in more or other pieces arrives in order") {
   const std::string_view before = GENERATE("", "<");
   const std::string_view between = GENERATE("", "|");
