@@ -33,20 +33,22 @@ constexpr std::size_t kBlock = 64;
 // Which of the bytes of a block are control characters or beyond ASCII, a bit each: as signed
 // numbers these are the lowest, which takes one step less than to leave the latter out.
 std::uint64_t low_bytes_in(const char* at) {
-  std::uint64_t low = 0;
 #ifdef __SSE2__
-  const __m128i lowest_other = _mm_set1_epi8(0x20);
+  std::uint64_t others = 0;
+  const __m128i highest_low = _mm_set1_epi8(0x1f);
   for (std::size_t i = 0; i < kBlock; i += 16) {
     const __m128i sixteen = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at + i));
-    const __m128i lower = _mm_cmplt_epi8(sixteen, lowest_other);
-    low |= std::uint64_t{static_cast<std::uint16_t>(_mm_movemask_epi8(lower))} << i;
+    const int higher = _mm_movemask_epi8(_mm_cmpgt_epi8(sixteen, highest_low));
+    others |= std::uint64_t{static_cast<unsigned>(higher)} << i;
   }
+  return ~others;
 #else
+  std::uint64_t low = 0;
   for (std::size_t i = 0; i < kBlock; ++i) {
     low |= std::uint64_t{static_cast<signed char>(at[i]) < 0x20} << i;
   }
-#endif
   return low;
+#endif
 }
 
 // Of those from `at` on, as many as there are.
@@ -76,7 +78,7 @@ Outcome HeadScanner::scan(std::string_view bytes, std::size_t max_bytes) {
   for (std::size_t block = next; block < size; block += kBlock) {
     std::uint64_t low = low_bytes_from(bytes.substr(0, size), block);
     while (low != 0) {
-      const std::size_t at = block + static_cast<std::size_t>(std::countr_zero(low));
+      const std::size_t at = block + static_cast<unsigned>(std::countr_zero(low));
       low &= low - 1;
       if (at + 1 < size && ends_line(seen + at)) [[likely]] {
         low &= low - 1;  // the LF; where it is in the next block, none is left here
