@@ -80,6 +80,10 @@ void Listener::on_timer(Timer&) {
 
 void Listener::on_readable(int status) {
   if (status < 0) return rest_after(status);
+  loop_.defer_until_read(*this);  // ends free places, and descriptors
+}
+
+void Listener::run_deferred() {
   accept_up_to(kMaxAcceptsPerTurn);
 }
 
@@ -146,6 +150,7 @@ void Listener::accept_all_then_close() {
 }
 
 void Listener::close() {
+  cancel_deferred();
   rest_.disarm();
   if (poll_ != nullptr) std::exchange(poll_, nullptr)->leave();
   socket_.reset();

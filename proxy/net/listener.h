@@ -9,6 +9,7 @@
 #include <string>
 
 #include "proxy/net/bound_socket.h"
+#include "proxy/net/deferred.h"
 #include "proxy/net/stream.h"
 #include "proxy/net/timer.h"
 
@@ -27,7 +28,7 @@ class ListenerEvents {
   virtual void on_accept_error(int uv_error) = 0;
 };
 
-class Listener : private TimerEvents {
+class Listener : private TimerEvents, private Deferred {
  public:
   // Connections taken in one turn before others get theirs.
   static constexpr int kMaxAcceptsPerTurn = 256;
@@ -53,6 +54,7 @@ class Listener : private TimerEvents {
  private:
   friend class PollHandle;
   void on_timer(Timer&) override;
+  void run_deferred() override;
   void on_readable(int status);
   int poll();
   void rest_after(int status);

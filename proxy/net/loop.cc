@@ -83,7 +83,7 @@ Loop::Loop()
   INVARIANT(uv_async_init(&native.loop, &native.posted_wake,
                           [](uv_async_t* async) { loop_of(async).run_posted(); }) == 0);
   uv_prepare_start(&native.prepare, [](uv_prepare_t* prepare) { loop_of(prepare).before_poll(); });
-  uv_check_start(&native.check, [](uv_check_t* check) { loop_of(check).between_polls(); });
+  uv_check_start(&native.check, [](uv_check_t* check) { loop_of(check).after_poll(); });
 }
 
 Loop::~Loop() {
@@ -94,6 +94,7 @@ Loop::~Loop() {
   }
   native.posted_running.clear();
   deferred_.unlink_all();
+  deferred_until_read_.unlink_all();
   while (!graveyard_.empty()) {
     dying_.swap(graveyard_);
     dying_.clear();
@@ -156,17 +157,43 @@ void Loop::before_poll() {
   if (had_work && once_) stop();  // something has happened: polls, but does not wait
   turn_is_long_ = std::exchange(reads_, 0) >= kLongTurn;
   ++polls_;
+  polled_again_ = false;
   time_.stale = true;
 }
 
 // What is deferred meanwhile waits for the next time.
-void Loop::run_deferred() {
+void Loop::run_all(ListNode& deferred) {
   ListNode batch;
-  batch.append_all(deferred_);
+  batch.append_all(deferred);
   while (ListNode* node = batch.first()) {
     node->unlink();
     static_cast<Deferred*>(node)->run_deferred();
   }
+}
+
+void Loop::defer_until_read(Deferred& task) {
+  if (!task.pending()) deferred_until_read_.append(task);
+}
+
+void Loop::after_poll() {
+  read_ready();
+  run_all(deferred_until_read_);
+  between_polls();
+}
+
+void Loop::read_ready_amid_polls() {
+  read_ready();
+  polled_again_ = true;
+}
+
+// What a read has deferred finds its data still warm. After all other callbacks it is done at the
+// latest before the next poll.
+void Loop::read_ready() {
+  ready_.take_all([this](Transport& transport) {
+    ++reads_;
+    transport.read();
+    if (deferred_.linked()) run_deferred();
+  });
 }
 
 void Loop::between_polls() {

@@ -14,6 +14,7 @@
 #include "proxy/base/buffered_bytes.h"
 #include "proxy/base/time.h"
 #include "proxy/net/deferred.h"
+#include "proxy/net/ready_streams.h"
 #include "proxy/net/write_batch.h"
 
 struct uv_loop_s;
@@ -40,7 +41,6 @@ class Loop {
   // Reads of a turn from which on the next is taken to be as long, so that it pays to gather
   // writes.
   static constexpr int kLongTurn = 16;
-  static constexpr int kOfOnePoll = 64;
   // Rounds of deferred tasks between two polls; what is left waits for the next turn.
   static constexpr int kMaxDeferredRounds = 64;
 
@@ -67,16 +67,17 @@ class Loop {
   const ReadTime& read_time() const { return time_; }
   // Polls begun.
   std::uint64_t poll_number() const { return polls_; }
-  // Whether what is read now had come before that poll returned. Told of the first kOfOnePoll reads
-  // only: where libuv gets as many events as it takes at once (1,024, of any kind), it polls again
-  // within the turn, without a word.
-  bool is_of_poll(std::uint64_t number) const { return number == polls_ && reads_ < kOfOnePoll; }
+  // Whether what is read now had come before that poll returned. No longer told once libuv has
+  // polled again within the turn, as it does, without a word, after 1,024 events.
+  bool is_of_poll(std::uint64_t number) const { return number == polls_ && !polled_again_; }
   // After work that took long, so that timers armed by it are not early.
   void refresh_time();
 
   // `task` runs after the current callback and before the loop polls again; a task that is pending
   // already stays where it is. Never allocates.
   void defer(Deferred& task);
+  // When all that this poll has found readable was read: for what those reads may make room for.
+  void defer_until_read(Deferred& task);
   // Destroys `object` in the same place, after the deferred tasks.
   void retire(std::unique_ptr<Retirable> object);
 
@@ -95,8 +96,6 @@ class Loop {
   uv_loop_t* native();
   // What has no handle and must be told when the loop ends; it leaves the list when destroyed.
   void attach(Dependent& dependent);
-  // What a read callback gets lies in here, until the callback returns.
-  std::span<char> read_buffer();
 
  private:
   friend class Timer;
@@ -107,6 +106,8 @@ class Loop {
   std::unique_ptr<WriteQueue> take_write_queue();
   void keep_write_queue(std::unique_ptr<WriteQueue> queue);
 
+  // What a read callback gets lies in here, until the callback returns.
+  std::span<char> read_buffer();
   // Where `second` lies in the read buffer: copies `first` over what was read right before it, and
   // gives both as one. Else, and where it is too long or does not fit, empty.
   std::string_view put_before(std::string_view first, std::string_view second);
@@ -121,23 +122,24 @@ class Loop {
   void wake_for_timers();
   void fire_timers();
   void before_poll();
-  // Of a stream's reads, the most frequent: what it has deferred finds its data still warm. After
-  // all other callbacks it is done at the latest before the next poll.
-  void after_callback() {
-    ++reads_;
-    if (deferred_.linked()) run_deferred();
-  }
-  void run_deferred();
+  void after_poll();
+  void read_ready();
+  // Where one of the ready was found once more, or there is no place for another.
+  void read_ready_amid_polls();
+  static void run_all(ListNode& deferred);
+  void run_deferred() { run_all(deferred_); }
   void between_polls();
   void run_posted();
 
   std::unique_ptr<Native> native_;
   std::unique_ptr<char[]> read_buffer_;
   BufferedBytes* buffered_ = nullptr;
+  ReadyStreams ready_;
   WriteBatch batch_;
   int reads_ = 0;  // of this turn
   std::uint64_t polls_ = 0;
   bool turn_is_long_ = false;
+  bool polled_again_ = false;  // in this turn, for all that is known
   Deferred* when_woken_ = nullptr;
   ReadTime time_;
   bool running_ = false;
@@ -145,6 +147,7 @@ class Loop {
   TimePoint wake_at_ = kNever;
   bool firing_ = false;
   ListNode deferred_;
+  ListNode deferred_until_read_;
   ListNode dependents_;
   std::vector<std::unique_ptr<Retirable>> graveyard_;
   std::vector<std::unique_ptr<Retirable>> dying_;

@@ -55,6 +55,10 @@ bool Stream::write(std::span<const std::string_view> pieces) {
   return transport_ == nullptr || transport_->write(pieces);
 }
 
+void Stream::set_brings_answers(bool brings) {
+  if (transport_ != nullptr) transport_->set_brings_answers(brings);
+}
+
 void Stream::set_patient(bool patient) {
   if (transport_ != nullptr) transport_->set_patient(patient);
 }

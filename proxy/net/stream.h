@@ -80,6 +80,9 @@ class Stream {
   // first may be put there, so that they leave as one.
   bool write(std::span<const std::string_view> pieces);
   bool write(std::string_view piece) { return write({&piece, 1}); }
+  // Whether what it reads are answers, which are read first of what a poll has found
+  // (ReadyStreams).
+  void set_brings_answers(bool brings);
   // Whether small writes go out at the end of any turn, for what that still finds may undo them.
   void set_patient(bool patient);
   // Sends at once what a write has left for the end of the turn.

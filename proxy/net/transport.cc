@@ -31,6 +31,14 @@ ssize_t send_piece(int fd, std::string_view piece) {
 #endif
 }
 
+ssize_t receive(int fd, std::span<char> into) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  return recv(fd, into.data(), into.size(), 0);
+#else
+  return syscall(SYS_recvfrom, fd, into.data(), into.size(), 0, nullptr, nullptr);
+#endif
+}
+
 ssize_t send_pieces(int fd, std::span<const std::string_view> pieces) {
   std::array<iovec, Stream::kMaxPieces> parts;
   msghdr message{};
@@ -139,8 +147,7 @@ void Transport::start_reading() {
   if (events_ != nullptr) arm_reads();
 }
 
-// The handle stays armed; should bytes come before the next start, on_alloc refuses them and only
-// then epoll is told.
+// The handle stays armed; only should bytes come before the next start is epoll told.
 void Transport::stop_reading() {
   if (reads_first()) loop_.defer(*this);
   wants_reads_ = false;
@@ -150,17 +157,12 @@ bool Transport::taking() const {
   return phase_ == Phase::Dropping || (wants_reads_ && events_ != nullptr);
 }
 
+// Libuv watches, but is given no buffer to read into: it says so (UV_ENOBUFS) and goes on. We read.
 void Transport::arm_reads() {
   if (reads_armed_ || eof_ || error_reported_) return;
   const int status = uv_read_start(
-      &stream(),
-      [](uv_handle_t* handle, std::size_t, uv_buf_t* buffer) { of(handle).on_alloc(*buffer); },
-      [](uv_stream_t* handle, ssize_t count, const uv_buf_t* buffer) {
-        Transport& transport = of(handle);
-        Loop& loop = transport.loop_;
-        transport.on_read(count, buffer->base);
-        loop.after_callback();
-      });
+      &stream(), [](uv_handle_t*, std::size_t, uv_buf_t* buffer) { *buffer = {}; },
+      [](uv_stream_t* handle, ssize_t, const uv_buf_t*) { of(handle).on_readable(); });
   reads_armed_ = status == 0;
   if (status != 0) fail(status);
 }
@@ -169,23 +171,39 @@ void Transport::disarm_reads() {
   if (std::exchange(reads_armed_, false)) uv_read_stop(&stream());
 }
 
-void Transport::on_alloc(uv_buf_t& buffer) {
-  const auto shared = loop_.read_buffer();
-  buffer = taking() ? uv_buf_init(shared.data(), static_cast<unsigned>(read_size(shared.size())))
-                    : uv_buf_init(nullptr, 0);
+void Transport::on_readable() {
+  if (ready_ || loop_.ready_.full()) loop_.read_ready_amid_polls();
+  if (!taking()) return disarm_reads();
+  ready_ = true;
+  loop_.ready_.add(*this, brings_answers_);
 }
 
-void Transport::on_read(ssize_t count, const char* bytes) {
-  // Refused by on_alloc; or an end that libuv saw together with the last bytes, after which the
-  // owner stopped: the next start will read it again.
-  if (count < 0 && !taking()) return disarm_reads();
-  if (count > 0) bytes_read_ += static_cast<std::uint64_t>(count);
-  if (phase_ == Phase::Dropping) return on_read_while_lingering(count);
-  if (count > 0) {
-    events_->on_read({bytes, static_cast<std::size_t>(count)});
-  } else if (count < 0) {
-    on_read_end(static_cast<int>(count));
+void Transport::read() {
+  ready_ = false;
+  for (int reads = 0; reads < kMaxReadsAtOnce && read_once(); ++reads) continue;
+}
+
+// Whether the buffer was filled, so that there may be more.
+bool Transport::read_once() {
+  if (!reads_armed_ || !taking()) return false;
+  auto into = loop_.read_buffer();
+  into = into.first(read_size(into.size()));
+  const auto full = static_cast<ssize_t>(into.size());
+  ssize_t count = 0;
+  do {
+    count = receive(fd_, into);
+  } while (count < 0 && errno == EINTR);
+  if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return false;
+  if (phase_ == Phase::Dropping) {
+    on_read_while_lingering(count);
+  } else if (count <= 0) {
+    on_read_end(count == 0 ? UV_EOF : uv_translate_sys_error(errno));
+  } else {
+    into = into.first(static_cast<std::size_t>(count));
+    bytes_read_ += into.size();
+    events_->on_read({into.data(), into.size()});
   }
+  return count == full;
 }
 
 void Transport::on_read_end(int status) {
@@ -390,7 +408,7 @@ void Transport::start_dropping() {
 
 void Transport::on_read_while_lingering(ssize_t count) {
   if (count > 0) linger_->dropped += static_cast<std::size_t>(count);
-  if (count < 0 || linger_->dropped > Stream::kMaxDropped) close_now();
+  if (count <= 0 || linger_->dropped > Stream::kMaxDropped) close_now();
 }
 
 void Transport::on_linger_time() {

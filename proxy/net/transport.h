@@ -41,6 +41,8 @@ class Transport final : public HandleBlock, private Deferred {
  public:
   // How often a lingering stream may need another `linger` to flush.
   static constexpr int kMaxFlushRounds = 60;
+  // While they fill the loop's buffer; then others get theirs.
+  static constexpr int kMaxReadsAtOnce = 4;
 
   // A transport on the socket `fd`, which it takes over also when it fails (with a negative
   // errno). Alive until close().
@@ -58,6 +60,9 @@ class Transport final : public HandleBlock, private Deferred {
   // Sends what a write has left for the end of the turn, if anything.
   void send_batched();
   void set_patient(bool patient) { patient_ = patient; }
+  void set_brings_answers(bool brings) { brings_answers_ = brings; }
+  // After a poll that has found it readable.
+  void read();
   void shutdown_when_drained();
   // The owner has let go.
   void linger(Duration linger, Duration stall, std::shared_ptr<void> until_flushed);
@@ -90,8 +95,8 @@ class Transport final : public HandleBlock, private Deferred {
   bool taking() const;
   void arm_reads();
   void disarm_reads();
-  void on_alloc(uv_buf_t& buffer);
-  void on_read(ssize_t count, const char* bytes);
+  void on_readable();
+  bool read_once();
   void on_read_end(int status);
   void on_read_while_lingering(ssize_t count);
 
@@ -136,6 +141,8 @@ class Transport final : public HandleBlock, private Deferred {
   bool ends_ = false;  // no further writes
   bool shut_down_ = false;
   bool patient_ = false;
+  bool brings_answers_ = false;
+  bool ready_ = false;          // stands in the loop's ReadyStreams
   bool tells_blocked_ = false;  // when the deferred run comes
   bool error_reported_ = false;
   int error_ = 0;

@@ -84,6 +84,7 @@ void Http1Connection::on_connected(std::unique_ptr<net::Stream> stream) {
   stream_ = std::move(stream);
   connector_.reset();
   stream_->set_events(this);
+  stream_->set_brings_answers(true);
   stream_->set_patient(!at_once_);  // what the turn still finds may show that it is closed
   stream_->start_reading();
   phase_ = Phase::Idle;
@@ -131,6 +132,7 @@ void Http1Connection::send_head(const http::RequestHead& head, const http::Reque
   request_complete_ = received_ = reusable_ = false;
   informational_ = 0;
   sent_before_ = stream_->bytes_taken();
+  stream_->set_brings_answers(false);  // what is still to be sent is not cut by what came after it
   begun_in_poll_ = loop_.poll_number();
   if (at_once != at_once_) {
     at_once_ = at_once;
@@ -157,6 +159,7 @@ void Http1Connection::send_end(const http::Headers* trailers) {
   if (unsent_ > 0 && phase_ != Phase::Tunnel) return cut_off();
   if (request_framing_ == http::Framing::Chunked) http::write_last_chunk(out_.text(), trailers);
   request_complete_ = true;
+  stream_->set_brings_answers(phase_ != Phase::Tunnel);
   flush();
 }
 
@@ -270,6 +273,7 @@ bool Http1Connection::take_head(std::string_view block) {
     return true;
   }
   phase_ = head.status == 101 ? Phase::Tunnel : Phase::Body;
+  if (phase_ == Phase::Tunnel) stream_->set_brings_answers(false);
   keep_alive_ = head.keep_alive;
   idle_hint = keep_alive_timeout(head.headers.value_of(http::Field::KeepAlive));
   body_.start(head.framing, head.content_length, limits.body);

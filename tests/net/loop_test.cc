@@ -280,25 +280,5 @@ TEST_CASE("what was made on a loop may outlive it") {
   CHECK_FALSE(dial.over());
 }
 
-TEST_CASE("what is read is told to be of its poll, while there are few reads") {
-  Loop loop;
-  std::vector<std::unique_ptr<Pair>> pairs;
-  int of_poll = 0;
-  int reads = 0;
-  const auto before = loop.poll_number();
-  for (int i = 0; i <= Loop::kOfOnePoll; ++i) {
-    pairs.push_back(std::make_unique<Pair>(loop));
-    pairs.back()->far.on_bytes = [&](std::string_view) {
-      ++reads;
-      if (loop.is_of_poll(loop.poll_number())) ++of_poll;
-      CHECK_FALSE(loop.is_of_poll(before));
-    };
-  }
-  for (const auto& pair : pairs) pair->near.stream->write("x");
-  loop.run_once(false);
-  CHECK(reads == Loop::kOfOnePoll + 1);
-  CHECK(of_poll == Loop::kOfOnePoll);
-}
-
 }  // namespace
 }  // namespace outrigger::net

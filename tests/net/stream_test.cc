@@ -272,6 +272,20 @@ TEST_CASE("an answer that came before the reset is read although a write has fai
   CHECK_FALSE(pair.far.eof);
 }
 
+TEST_CASE("an answer that came before the reset is read although a write that waited has failed") {
+  Loop loop;
+  Pair pair{loop};
+  pair.near.stream->stop_reading();
+  fill(*pair.far.stream);
+  for (int turn = 0; turn < 3; ++turn) loop.run_once(false);
+  pair.near.stream->write("413");
+  pair.near.stream->reset();
+  REQUIRE(run_until(loop, [&] { return pair.far.ended(); }));
+  CHECK(pair.far.got == "413");
+  CHECK(pair.far.error != 0);
+  CHECK_FALSE(pair.far.eof);
+}
+
 TEST_CASE("a stream that says nothing while nobody listens loses nothing") {
   Loop loop;
   Pair pair{loop};
