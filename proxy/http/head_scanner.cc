@@ -31,7 +31,8 @@ bool ends_line(const char* at) {
 constexpr std::size_t kBlock = 64;
 
 // Which of the bytes of a block are control characters or beyond ASCII, a bit each: as signed
-// numbers these are the lowest, which takes one step less than to leave the latter out.
+// numbers these are the lowest, which takes one step less than to leave the latter out. Asked for
+// are the others: of SSE2's "less than", compilers make two steps.
 std::uint64_t low_bytes_in(const char* at) {
 #ifdef __SSE2__
   std::uint64_t others = 0;

@@ -170,17 +170,14 @@ class Origin:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
-    def drop_connections(self, reset=False):
+    def drop_connections(self):
         with self._lock:
             wires = list(self._open)
         for wire in wires:
-            if reset:
-                wire.reset()
-            else:
-                try:
-                    wire.socket.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass
+            try:
+                wire.socket.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
 
     def stop(self):
         self.stopping = True
