@@ -2,14 +2,14 @@
 """How outrigger compares with what else one would use, on this machine, side by side.
 
 A backend and a load generator of our own; the proxy that is measured alone on one core, all else on
-the others. In each round all are started anew and every proxy is measured once, A B C A B C. What
+the others. In each round all are started anew and the proxies take short turns, A B C A B C. What
 counts is the CPU that a proxy used for a request: unlike requests a second it does not depend on
 what else the cores do. Responses are checked to the byte; a wrong one fails its round and the run.
 A round during which other processes had more than 15 % of a core, or the hypervisor more than 30 %,
-is broken off and begun again, as long as the patience for that lasts; one after it is not counted.
+is made once more, as long as the patience for that lasts; one after it is not counted.
 
 Prints a table and the verdicts on the targets; writes tests/bench/results/latest.json and .svg.
-Run by ./dev bench; a whole run takes about a quarter of an hour.
+Run by ./dev bench; a whole run takes 20 to 25 minutes.
 
 workloads:
 """
@@ -36,7 +36,8 @@ import targets  # noqa: E402
 import workloads  # noqa: E402
 
 WARM_UP = 0.3
-PATIENCE = 5  # minutes in a whole run, for rounds that are broken off
+TURNS = 4
+PATIENCE = 5  # minutes in a whole run, for rounds that are made once more
 LEAST_DESCRIPTORS = 12_000  # of the relay with 5,000 idle callers
 
 
@@ -49,7 +50,7 @@ class Results:
 
     def __init__(self):
         self.rounds = {}    # workload -> [Round]
-        self.broken_off = {}  # workload -> rounds
+        self.repeated = {}  # workload -> rounds that were disturbed and made once more
         self.memory = {}    # peer -> sizes
         self.failures = []  # texts
 
@@ -89,34 +90,44 @@ class Run:
         """None where a proxy failed."""
         while True:
             began = time.monotonic()
-            made, stopped_at = self.samples(workload, names)
-            if not stopped_at:
+            made = self.samples(workload, names)
+            if not made:
+                return None
+            if made.accepted or self.patience <= 0:
                 break
             self.patience -= time.monotonic() - began
-            sample = made.samples[stopped_at]
-            broken_off = self.results.broken_off
-            broken_off[workload.name] = broken_off.get(workload.name, 0) + 1
-            say(f"  once more: beside {stopped_at} others had {sample.others:.0%} of a core, the "
-                f"hypervisor {sample.stolen:.0%}")
-        if len(made.samples) < len(names):
-            return None
+            name = made.disturbed[0]
+            repeated = self.results.repeated
+            repeated[workload.name] = repeated.get(workload.name, 0) + 1
+            say(f"  once more: beside {name} others had {made.samples[name].others:.0%} of a core, "
+                f"the hypervisor {made.samples[name].stolen:.0%}")
         say("  " + "  ".join(f"{name} {sample.cpu_us:.2f}" for name, sample in made.samples.items())
             + ("" if made.accepted else "  (disturbed: not counted)"))
         return made
 
     def samples(self, workload, names):
-        """A round, and where it was broken off. Each has processes of its own: two of the same
+        """A round, or None where a proxy failed. Each round has processes of its own: two of the same
         program may differ for as long as they live."""
-        made = measure.Round()
-        with self.failing(workload.name, "start"), self.bench(workload, names) as bench:
+        turns = {name: [] for name in names}
+        failures = len(self.results.failures)
+        with self.failing(workload.name, "start"), self.bench(workload, names) as bench, \
+                contextlib.ExitStack() as closing:
+            loads = {}
+            words = ["--seconds", self.options.seconds, "--warm-up", WARM_UP]
             for name, proxy in bench.proxies.items():
                 with self.failing(workload.name, name):
-                    made.samples[name] = bench.sample(proxy, workload.load(proxy.setup),
-                                                      self.options.seconds, WARM_UP,
-                                                      by_latency=bool(workload.rate))
-                if not made.accepted and self.patience > 0:
-                    return made, name
-        return made, None
+                    loads[name] = closing.enter_context(
+                        bench.load(proxy, [*workload.load(proxy.setup), *words]))
+            for _ in range(TURNS):
+                if len(self.results.failures) > failures:
+                    break
+                for name, load in loads.items():
+                    with self.failing(workload.name, name):
+                        turns[name].append(bench.sample(bench.proxies[name], load,
+                                                        by_latency=bool(workload.rate)))
+        if len(self.results.failures) > failures:
+            return None
+        return measure.Round({name: measure.Sample.of_turns(each) for name, each in turns.items()})
 
     def memory(self):
         """One peer at a time, fresh."""
@@ -148,10 +159,10 @@ def parse():
                     f"  {'S':<17} all of S-…",
         epilog="peers: " + ", ".join(peers.ALL))
     parser.add_argument("--rounds", type=int, metavar="N",
-                        help=f"of each workload (default: {workloads.USUAL_ROUNDS}, of noisy ones "
-                             f"{workloads.NOISY_ROUNDS}, of S {workloads.SCALE_ROUNDS})")
-    parser.add_argument("--seconds", type=float, default=0.7, metavar="S",
-                        help="of each measurement (default: 0.7)")
+                        help=f"of each workload (default: {workloads.USUAL_ROUNDS}, of W1, W3 "
+                             f"and W4 {workloads.CLOSE_ROUNDS}, of S {workloads.SCALE_ROUNDS})")
+    parser.add_argument("--seconds", type=float, default=0.25, metavar="S",
+                        help=f"of each of the {TURNS} turns in a round (default: %(default)s)")
     parser.add_argument("--workloads", metavar="W1,W3", default=",".join(workloads.NAMES),
                         help=f"only these (default: {','.join(workloads.NAMES)})")
     parser.add_argument("--peers", metavar="A,B", default=",".join(peers.USUAL),
@@ -161,7 +172,7 @@ def parse():
     parser.add_argument("--stolen", type=float, default=100 * measure.STOLEN, metavar="PERCENT",
                         help="of a core that the hypervisor may have (default: 30)")
     parser.add_argument("--patience", type=float, default=PATIENCE, metavar="MINUTES",
-                        help="for all rounds that are broken off (default: %(default)s)")
+                        help="for all rounds that are made once more (default: %(default)s)")
     parser.add_argument("--results", type=pathlib.Path, default=HERE / "results", metavar="FOLDER",
                         help="where latest.json and latest.svg go (default: tests/bench/results)")
     options = parser.parse_args()
@@ -214,7 +225,7 @@ def main():
     versions = {name: peers.ALL[name].version() for name in names}
     verdicts = targets.judge(run.results)
     document = report.document(run.results, verdicts, machine.description(versions),
-                               {"seconds": options.seconds, "warm_up": WARM_UP,
+                               {"seconds": options.seconds, "turns": TURNS, "warm_up": WARM_UP,
                                 "others_percent": options.others,
                                 "stolen_percent": options.stolen})
     print(report.text(document))

@@ -7,6 +7,7 @@ these requests cost, with no tick and no half request at either end.
 
 import contextlib
 import json
+import statistics
 import subprocess
 import time
 from dataclasses import asdict, dataclass, field
@@ -40,15 +41,36 @@ class Sample:
     def disturbed(self):
         return self.others > DISTURBED or self.stolen > self.most_stolen
 
+    @classmethod
+    def of_turns(cls, turns):
+        """One of several of the same proxy, of equal length: what all their requests cost, and of a
+        quantile of latency the median of the turns'."""
+        requests = sum(each.requests for each in turns)
+        return cls(
+            cpu_us=sum(each.cpu_us * each.requests for each in turns) / requests,
+            per_second=statistics.mean(each.per_second for each in turns),
+            requests=requests,
+            latency_us={key: statistics.median(each.latency_us[key] for each in turns)
+                        for key in turns[0].latency_us},
+            others=statistics.mean(each.others for each in turns),
+            stolen=statistics.mean(each.stolen for each in turns),
+            most_stolen=turns[0].most_stolen, late=sum(each.late for each in turns),
+            unsent=sum(each.unsent for each in turns))
+
 
 @dataclass
 class Round:
-    """A sample of each peer, one right after the other."""
+    """A sample of each peer, in turns right after one another."""
     samples: dict = field(default_factory=dict)
 
     @property
     def accepted(self):
-        return not any(sample.disturbed for sample in self.samples.values())
+        return not self.disturbed
+
+    @property
+    def disturbed(self):
+        """The peers beside whom others had too much."""
+        return [name for name, sample in self.samples.items() if sample.disturbed]
 
     def to_json(self):
         return {"accepted": self.accepted,
@@ -132,19 +154,19 @@ class Bench:
     def load(self, proxy, words):
         return contextlib.closing(Load(self.cores, proxy.port, words))
 
-    def sample(self, proxy, words, seconds, warm_up, by_latency=False):
-        with self.load(proxy, [*words, "--seconds", seconds, "--warm-up", warm_up]) as load:
-            ours = [pid for each in self.proxies.values() for pid in each.pids]
-            others = machine.Disturbance([*ours, self.backend.pid, load.pid], self.cores.all)
-            before = machine.cpu_seconds(proxy.pids)
-            report = load.go()
-            cpu = machine.cpu_seconds(proxy.pids) - before
-            by_others, stolen = others.seen()
-            return Sample(cpu_us=cpu / report["requests"] * 1e6, per_second=report["per_second"],
-                          requests=report["requests"], latency_us=report["latency_us"],
-                          others=by_others, stolen=stolen,
-                          most_stolen=DISTURBED if by_latency else STOLEN, late=report["late"],
-                          unsent=report["asked"] - report["requests"])
+    def sample(self, proxy, load, by_latency=False):
+        """One turn of this proxy."""
+        ours = [pid for each in self.proxies.values() for pid in each.pids]
+        others = machine.Disturbance([*ours, self.backend.pid, load.pid], self.cores.all)
+        before = machine.cpu_seconds(proxy.pids)
+        report = load.go()
+        cpu = machine.cpu_seconds(proxy.pids) - before
+        by_others, stolen = others.seen()
+        return Sample(cpu_us=cpu / report["requests"] * 1e6, per_second=report["per_second"],
+                      requests=report["requests"], latency_us=report["latency_us"],
+                      others=by_others, stolen=stolen,
+                      most_stolen=DISTURBED if by_latency else STOLEN, late=report["late"],
+                      unsent=report["asked"] - report["requests"])
 
 
 def memory(bench, proxy, words, seconds, connections):

@@ -22,14 +22,14 @@ README = HERE.parent.parent / "README.md"
 def document(results, verdicts, machine, settings):
     return {"machine": machine,
             "settings": settings,
-            "workloads": {name: _workload(name, rounds, results.broken_off.get(name, 0))
+            "workloads": {name: _workload(name, rounds, results.repeated.get(name, 0))
                           for name, rounds in results.rounds.items()},
             "memory": results.memory,
             "targets": [{**asdict(each), "verdict": each.word} for each in verdicts],
             "failures": results.failures}
 
 
-def _workload(name, rounds, broken_off):
+def _workload(name, rounds, repeated):
     """Medians of the accepted rounds; of all, and said so, where none was accepted."""
     accepted = [each for each in rounds if each.accepted]
     counted = accepted or rounds
@@ -50,7 +50,7 @@ def _workload(name, rounds, broken_off):
     return {"title": workloads.ALL[name].title, "rate": workloads.ALL[name].rate,
             "stolen": max((sample.stolen for each in counted for sample in each.samples.values()),
                           default=0),
-            "rounds": len(rounds), "accepted": len(accepted), "broken_off": broken_off,
+            "rounds": len(rounds), "accepted": len(accepted), "repeated": repeated,
             "better": better, "peers": peers,
             "samples": [each.to_json() for each in rounds]}
 
@@ -72,8 +72,9 @@ def text(document):
     machine = document["machine"]
     settings = document["settings"]
     stolen = max((each["stolen"] for each in document["workloads"].values()), default=0)
-    parts.append(f"{settings['seconds']:g} s a measurement; in those that count other processes had up "
-                 f"to {settings['others_percent']:g} % of a core, the hypervisor {stolen:.0%}\n"
+    parts.append(f"{settings['turns']} turns of {settings['seconds']:g} s a round; in those that count "
+                 f"other processes had up to {settings['others_percent']:g} % of a core, the hypervisor "
+                 f"{stolen:.0%}\n"
                  f"{machine['cpu']}, {machine['cores']} cores, Linux {machine['kernel']}, "
                  f"{machine['date']}\n" + ", ".join(machine["versions"].values()))
     return "\n\n".join(parts)
@@ -158,7 +159,7 @@ def tables(document):
                     *(_or_none(each["peers"].get(peer, {}).get("cpu_us"), ".1f") for peer in peers),
                     *(_or_none(ours[f"over_{key}"], ".2f") for key in
                       ("relay", "better", "envoy")),
-                    f"{each['accepted']} of {each['rounds'] + each['broken_off']}"])
+                    f"{each['accepted']} of {each['rounds'] + each['repeated']}"])
         if each["rate"]:
             latency += [[chart.SHOWN[peer], *(f"{row['latency_us'][key]:,.0f}" for key in QUANTILES),
                          f"{row['per_second']:,.0f}"] for peer, row in each["peers"].items()]

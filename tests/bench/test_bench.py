@@ -124,6 +124,22 @@ def round_of(others=0.0, stolen=0.0, **cpu_us):
                           for name, value in cpu_us.items()})
 
 
+class TurnsTest(unittest.TestCase):
+    def test_a_round_is_what_all_requests_of_its_turns_cost(self):
+        def turn(cpu_us, requests, p50, others, late):
+            return measure.Sample(cpu_us, 100.0, requests, {"p50": p50}, others, late=late, unsent=1)
+        made = measure.Sample.of_turns([turn(10.0, 3000, 5.0, 0.1, 1), turn(20.0, 1000, 900.0, 0.0, 2),
+                                        turn(10.0, 1000, 7.0, 0.2, 4)])
+        self.assertEqual((12.0, 5000, {"p50": 7.0}, 7, 3),
+                         (made.cpu_us, made.requests, made.latency_us, made.late, made.unsent))
+        self.assertAlmostEqual(0.1, made.others)
+
+    def test_one_disturbed_proxy_disturbs_its_round(self):
+        calm, disturbed = round_of(relay=1).samples["relay"], round_of(0.5, relay=1).samples["relay"]
+        made = measure.Round({"relay": calm, "nginx": disturbed})
+        self.assertEqual((False, ["nginx"]), (made.accepted, made.disturbed))
+
+
 class JudgingTest(unittest.TestCase):
     def judge(self, workload, rounds):
         results = Results()
@@ -163,7 +179,7 @@ class JudgingTest(unittest.TestCase):
                           "L20": [round_of(outrigger=11, nginx=13)]}
         document = report.document(results, targets.judge(results),
                                    machine.description({"outrigger": "0"}),
-                                   {"seconds": 0.7, "others_percent": 10, "stolen_percent": 30})
+                                   {"seconds": 0.25, "turns": 4, "others_percent": 10, "stolen_percent": 30})
         text = report.text(document)
         self.assertIn("DISTURBED", text)
         self.assertIn("1.10", text)
